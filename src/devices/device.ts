@@ -1,20 +1,15 @@
-// What a device is and what it may touch. A device imports no bus, no processor and no host API: everything is handed in.
+// What a device is and what it may touch. A device drives no bus, no processor and no host API: everything is handed in.
+import type { Line } from "../bus/line.ts";
+import type { MmioRegion, PortRegion } from "../bus/region.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
-import type { Gpa } from "../memory/gpa.ts";
+import type { Log } from "../support/log.ts";
+import type { Codec } from "../support/schema.ts";
 
-/** Width of a register access in bytes. The bus splits 8-byte accesses into two of 4, low half first. */
-export type Width = 1 | 2 | 4;
-
-/** Port or memory-mapped registers. Offsets are relative to the region. Guest mistakes are answered, never thrown. */
-export interface IoHandler {
-  read(offset: number, width: Width): number;
-  write(offset: number, width: Width, value: number): void;
-}
-export interface PortRegion extends IoHandler { readonly name: string; readonly base: number; readonly length: number }
-export interface MmioRegion extends IoHandler { readonly name: string; readonly base: Gpa; readonly length: number }
-
-/** An interrupt (or reset) line. The board decides where it leads; no device knows an interrupt number. */
-export interface Line { set(level: boolean): void }
+export { FLOAT } from "../bus/region.ts";
+export type { IoHandler, MmioRegion, PortRegion, Width } from "../bus/region.ts";
+export type { Line } from "../bus/line.ts";
+export type { Log } from "../support/log.ts";
+export type { Codec } from "../support/schema.ts";
 
 /** A pending timer. */
 export interface Timer { cancel(): void }
@@ -27,11 +22,6 @@ export interface Clock {
   wallClockMs(): number;
   /** Calls `fire` once, at or soon after `atNs` on this clock. */
   arm(atNs: number, fire: () => void): Timer;
-}
-
-export interface Log {
-  /** One line a key, however often it happens. */
-  warnOnce(key: string, message: string): void;
 }
 
 /** Everything a device may touch. */
@@ -56,20 +46,9 @@ export interface Device<S extends object = object> {
   resume?(): void;
 }
 
-/** How a device's state is written to and read from a snapshot. `decode` treats `raw` as untrusted and migrates old versions. */
-export interface Codec<S> {
-  readonly kind: string;
-  readonly version: number;
-  encode(state: S): unknown;
-  decode(raw: unknown, version: number): S;
-}
-
 /** A kind of device: the word that configuration, command line, snapshots and docs use, and how to make one. */
 export interface DeviceType<C, S extends object, D extends Device<S> = Device<S>> {
   readonly kind: string;
   readonly state: Codec<S>;
   create(config: C, wiring: Wiring): D;
 }
-
-/** All-ones for the access width: what an undriven bus reads as. */
-export const FLOAT: Readonly<Record<Width, number>> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
