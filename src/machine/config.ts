@@ -1,0 +1,170 @@
+// What a machine is made of: one schema for the SDK, the command line and the documentation. Values come typed or as text.
+import { VmError } from "../support/errors.ts";
+import { didYouMean } from "../support/suggest.ts";
+import { diskOption, serialOption, type DiskConfig, type SerialTarget } from "./attachments.ts";
+import { choice, duration, file, isText, list, size, text, type Option } from "./option.ts";
+
+const MIB = 2 ** 20;
+
+/** Longest kernel command line in bytes: Linux's COMMAND_LINE_SIZE on x86 is 2048 with the NUL. */
+export const APPEND_MAX_BYTES = 2047;
+
+/** What may run the guest's code; `auto` is the fastest that works here. */
+export type EngineChoice = "auto" | "interpreter";
+
+/** Which board the machine has. */
+export type BoardName = "microvm" | "pc";
+
+/** Extra devices that a machine has only when asked for. */
+export type DeviceName = "isa-debug-exit" | "debugcon";
+
+/** The path of a file, or its content. */
+export type FileSource = string | Uint8Array;
+
+/** A machine's options as a user gives them; what is left out has the default of `MACHINE_OPTIONS`. */
+export interface MachineConfig {
+  /** Bytes, or text: `"512M"`. */
+  readonly memory?: number | string | undefined;
+  readonly engine?: EngineChoice | undefined;
+  readonly board?: BoardName | undefined;
+  readonly kernel?: FileSource | undefined;
+  readonly initrd?: FileSource | undefined;
+  readonly append?: string | undefined;
+  /** Disks, or text as on the command line: `"disk.img,format=raw,readonly"`. */
+  readonly disks?: readonly (DiskConfig | string)[] | undefined;
+  readonly devices?: readonly DeviceName[] | undefined;
+  /** `"stdio"`, `"null"` or `"file:PATH"`. */
+  readonly serial?: SerialTarget | string | undefined;
+  /** Milliseconds, or text: `"60s"`. */
+  readonly timeout?: number | string | undefined;
+  readonly command?: readonly string[] | undefined;
+}
+
+/** A machine's options, checked, with every default filled in. */
+export interface ResolvedMachineConfig {
+  readonly memoryBytes: number;
+  readonly engine: EngineChoice;
+  readonly board: BoardName;
+  /** Undefined: the kernel of the embedded guest. */
+  readonly kernel: FileSource | undefined;
+  /** Undefined: none, or that of the embedded guest when the kernel is the embedded guest's. */
+  readonly initrd: FileSource | undefined;
+  /** Undefined: what the board needs for a serial console. */
+  readonly append: string | undefined;
+  readonly disks: readonly DiskConfig[];
+  readonly devices: readonly DeviceName[];
+  readonly serial: SerialTarget;
+  /** Undefined: no limit. */
+  readonly timeoutMs: number | undefined;
+  /** The program and its arguments that the guest runs instead of a shell; undefined: none. */
+  readonly command: readonly string[] | undefined;
+}
+
+/** The type of every option's value. */
+interface OptionValues {
+  readonly memory: number;
+  readonly engine: EngineChoice;
+  readonly board: BoardName;
+  readonly kernel: FileSource;
+  readonly initrd: FileSource;
+  readonly append: string;
+  readonly disks: readonly DiskConfig[];
+  readonly devices: readonly DeviceName[];
+  readonly serial: SerialTarget;
+  readonly timeout: number;
+  readonly command: readonly string[];
+}
+
+/** A machine's options by name, with their ranges and defaults; help and the documentation's table are made from it. */
+export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<OptionValues[K]> } = {
+  memory: size({ describe: "Guest memory.", otherwise: "512M" }, { min: 16 * MIB, max: 3584 * MIB, step: MIB }),
+  engine: choice({ describe: "What runs the guest's code; auto takes the fastest there is.", otherwise: "auto" }, "NAME", ["auto", "interpreter"]),
+  board: choice({ describe: "The board: microvm (virtio over MMIO) or pc (PCI).", otherwise: "microvm" }, "NAME", ["microvm", "pc"]),
+  kernel: file({ describe: "Kernel to start: Linux bzImage, ELF with a PVH note, or multiboot.", otherwise: "the embedded guest's" }),
+  initrd: file({ describe: "Initial RAM disk for the kernel.", otherwise: "the embedded guest's with its kernel, else none" }),
+  append: text({ describe: "Text for the kernel's command line.", otherwise: "a console on the serial line" }, APPEND_MAX_BYTES),
+  disks: list(diskOption({ describe: "Disk image to attach.", otherwise: "none" }), 16),
+  devices: list(choice({ describe: "Extra device to attach.", otherwise: "none" }, "NAME", ["isa-debug-exit", "debugcon"]), 16),
+  serial: serialOption({ describe: "Where the serial console goes: the console streams, a file, or nowhere.", otherwise: "stdio" }),
+  timeout: duration({ describe: "How long the machine may run.", otherwise: "no limit" }, { min: 1, max: 24 * 86_400_000 }),
+  command: list(
+    {
+      describe: "Program and arguments to run in the guest instead of a shell.",
+      placeholder: "COMMAND",
+      accepts: "text without NUL",
+      otherwise: "a shell",
+      repeated: false,
+      read: (value) => (isText(value) ? value : undefined),
+    },
+    4096,
+  ),
+};
+
+/** The command line's flag of an option: repeated options are singular there. Undefined for the command, which follows `--`. */
+export function flagOf(name: keyof typeof MACHINE_OPTIONS): string | undefined {
+  if (name === "command") return undefined;
+  return MACHINE_OPTIONS[name].repeated ? `--${name.replace(/s$/, "")}` : `--${name}`;
+}
+
+/** Checks a configuration and fills in the defaults. Throws CONFIG_INVALID naming the option, the value and its range. */
+export function resolveConfig(input: MachineConfig): ResolvedMachineConfig {
+  checkNames(input);
+  const command = read("command", input.command);
+  if (command?.length === 0 || command?.[0] === "") refuse("command", input.command, "a program and its arguments");
+  return {
+    memoryBytes: read("memory", input.memory) ?? 512 * MIB,
+    engine: read("engine", input.engine) ?? "auto",
+    board: read("board", input.board) ?? "microvm",
+    kernel: read("kernel", input.kernel),
+    initrd: read("initrd", input.initrd),
+    append: read("append", input.append),
+    disks: read("disks", input.disks) ?? [],
+    devices: [...new Set(read("devices", input.devices))],
+    serial: read("serial", input.serial) ?? { kind: "stdio" },
+    timeoutMs: read("timeout", input.timeout),
+    command,
+  };
+}
+
+function checkNames(input: MachineConfig): void {
+  const known = Object.keys(MACHINE_OPTIONS);
+  for (const name of Object.keys(input)) {
+    if (known.includes(name)) continue;
+    throw new VmError("CONFIG_INVALID", `Unknown option ${JSON.stringify(name)}.${didYouMean(name, known)}`, { data: { option: name } });
+  }
+}
+
+function read<K extends keyof OptionValues>(name: K, value: unknown): OptionValues[K] | undefined {
+  if (value === undefined) return undefined;
+  const option: Option<OptionValues[K]> = MACHINE_OPTIONS[name];
+  return option.read(value) ?? refuse(name, value, option.accepts, offender(option, value));
+}
+
+/** The item that makes a list unacceptable, to be shown instead of the whole list. */
+function offender(option: Option<unknown>, value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  return value.length === 1 ? value[0] : (value.find((item) => option.read([item]) === undefined) ?? value);
+}
+
+function refuse(name: keyof OptionValues, value: unknown, range: string, shown: unknown = value): never {
+  const flag = flagOf(name);
+  const where = flag === undefined ? name : `${name} (${flag})`;
+  throw new VmError("CONFIG_INVALID", `Bad value ${show(shown)} for ${where}: expected ${range}`, { data: { option: name, value: show(shown), range } });
+}
+
+/** A value in few words, whatever it is. */
+function show(value: unknown): string {
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return `a ${typeof value}`;
+  const shown = printed(value);
+  return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown;
+}
+
+/** JSON where there is one; a value may be cyclic, hold bigints or have a hostile toJSON. */
+function printed(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return `a ${typeof value}`;
+  }
+}
