@@ -1,0 +1,5 @@
+import { errorsPage } from "./errors.ts";
+import type { Page } from "./page.ts";
+
+/** Every generated page. To add one, write its module beside this one and list it here. */
+export const PAGES: readonly Page[] = [errorsPage];
