@@ -15,7 +15,7 @@ import type { ConfigSpace } from "./config-space.ts";
 import { CAP_MSI } from "./spec.ts";
 
 /** Message Control (PCI 3.0 §6.8.1.3). */
-export const MSI_ENABLE = 1 << 0;
+export const MSI_ENABLE = 0x0001;
 const MULTIPLE_MESSAGE_CAPABLE = 1;
 const MULTIPLE_MESSAGE_ENABLE = 4;
 const MSI_64BIT = 1 << 7;
@@ -31,7 +31,7 @@ export interface MsiSpec {
 
 /** The MSI capability of a function. All its state is in configuration space. */
 export class Msi implements Capability {
-  readonly id = CAP_MSI;
+  readonly id: number = CAP_MSI;
   readonly length: number;
   readonly #spec: MsiSpec;
   readonly #port: MessagePort;

@@ -41,7 +41,7 @@ export interface MsixSpec {
 
 /** The MSI-X capability of a function, and the registers to put behind its base address register. */
 export class Msix implements Capability, IoHandler {
-  readonly id = CAP_MSIX;
+  readonly id: number = CAP_MSIX;
   readonly length = 12;
   table: Uint8Array;
   pending: Uint8Array;

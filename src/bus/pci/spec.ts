@@ -38,16 +38,16 @@ export const DEVICE_SPECIFIC = 0x40;
 export const BARS = 6;
 
 /** Command register (PCI 3.0 §6.2.2). */
-export const COMMAND_IO = 1 << 0;
-export const COMMAND_MEMORY = 1 << 1;
-export const COMMAND_MASTER = 1 << 2;
-export const COMMAND_PARITY = 1 << 6;
-export const COMMAND_SERR = 1 << 8;
-export const COMMAND_INTX_DISABLE = 1 << 10;
+export const COMMAND_IO = 0x0001;
+export const COMMAND_MEMORY = 0x0002;
+export const COMMAND_MASTER = 0x0004;
+export const COMMAND_PARITY = 0x0040;
+export const COMMAND_SERR = 0x0100;
+export const COMMAND_INTX_DISABLE = 0x0400;
 
 /** Status register (PCI 3.0 §6.2.3). */
-export const STATUS_INTERRUPT = 1 << 3;
-export const STATUS_CAPABILITIES = 1 << 4;
+export const STATUS_INTERRUPT = 0x0008;
+export const STATUS_CAPABILITIES = 0x0010;
 /** Error bits 8 and 11 to 15, cleared by writing ones. */
 export const STATUS_ERRORS = 0xf900;
 
