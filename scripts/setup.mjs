@@ -47,7 +47,7 @@ async function install() {
   const options = ["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const npm = process.env["npm_execpath"];
   const [command, args] = npm?.endsWith("js") ? [process.execPath, [npm, ...options]] : ["npm", options];
-  if (!(await step("installing packages", command, args))) fail("npm ci failed: is the network there? Details are above.");
+  if (!(await step("installing packages", command, args))) fail("npm ci failed; what it said is above. It needs the network once.");
   writeFileSync(INSTALL_STAMP, hash);
 }
 
