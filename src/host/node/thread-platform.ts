@@ -1,0 +1,67 @@
+// Node as the host of a machine's thread.
+import { randomFillSync } from "node:crypto";
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { ByteStore } from "../../disk/byte-store.ts";
+import type { DiskConfig } from "../../machine/attachments.ts";
+import type { HostClock } from "../../machine/machine.ts";
+import type { LogFile, ThreadPlatform } from "../../machine/thread.ts";
+import { VmError } from "../../support/errors.ts";
+import { EMBEDDED_GUEST, readBootFile } from "./boot-files.ts";
+import { openFileStore, type FileStore } from "./file-store.ts";
+import { checkHostMemory } from "./host-memory.ts";
+import { ioError } from "./io-error.ts";
+
+/** The host's clocks; nanoseconds since this thread began, exact to below a microsecond. */
+export const nodeClock: HostClock = { nowNs: () => performance.now() * 1e6, wallClockMs: () => Date.now() };
+
+/** What one machine's thread needs; not shared between machines. */
+export function nodeThreadPlatform(): ThreadPlatform {
+  const open: FileStore[] = [];
+  return {
+    clock: nodeClock,
+    checkMemory: checkHostMemory,
+    readFile: readBootFile,
+    embeddedGuest: EMBEDDED_GUEST,
+    openDisk: (disk) => openDisk(disk, open),
+    openLog,
+    fillRandom: (into) => void randomFillSync(into),
+    scheduleSoon: (task) => void setImmediate(task),
+    scheduleAfter: (delayNs, task) => {
+      const timer = setTimeout(task, delayNs / 1e6);
+      return { cancel: () => clearTimeout(timer) };
+    },
+  };
+}
+
+/** Opens a disk's file, which no other disk of the machine may change. */
+async function openDisk(disk: DiskConfig, open: FileStore[]): Promise<ByteStore> {
+  const store = await openFileStore(disk.path, { writable: !disk.readOnly });
+  const twin = open.find((other) => other.identity === store.identity && (other.writable || store.writable));
+  if (twin !== undefined) {
+    await store[Symbol.asyncDispose]();
+    throw new VmError("CONFIG_INVALID", `Disk ${JSON.stringify(disk.path)} is the same file as disk ${JSON.stringify(twin.path)}: attach it once, or readonly`, {
+      data: { option: "disks", path: disk.path },
+    });
+  }
+  open.push(store);
+  return store;
+}
+
+function openLog(path: string): LogFile {
+  let fd: number;
+  try {
+    fd = openSync(path, "w");
+  } catch (error) {
+    throw ioError("FILE_NOT_FOUND", "write the serial console to", path, error);
+  }
+  return {
+    write: (bytes) => {
+      try {
+        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+      } catch (error) {
+        throw ioError("DISK_IO", "write the serial console to", path, error);
+      }
+    },
+    close: () => closeSync(fd),
+  };
+}
