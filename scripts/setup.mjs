@@ -19,9 +19,9 @@ const OLDEST_NODE = [20, 19];
 
 /** Installs and builds what is missing or stale. Ends the process with a message when that fails. */
 export async function setUp() {
-  requireNode();
   await install();
-  await build();
+  const failure = await build();
+  if (failure !== undefined) fail(failure);
 }
 
 /** Removes dist/, so that the next build leaves nothing of a file that is gone. */
@@ -36,7 +36,9 @@ function requireNode() {
   fail(`Nido needs Node ${OLDEST_NODE.join(".")} or newer; this is ${process.versions.node}.`);
 }
 
-async function install() {
+/** Brings node_modules/ to what package-lock.json says. Ends the process with a message when that fails. */
+export async function install() {
+  requireNode();
   const hash = createHash("sha256").update(readFileSync(LOCK)).digest("hex");
   if (existsSync(INSTALLED)) {
     if (read(INSTALL_STAMP) === hash) return;
@@ -51,16 +53,21 @@ async function install() {
   writeFileSync(INSTALL_STAMP, hash);
 }
 
-async function build() {
+/**
+ * Brings dist/ to what src/ says.
+ * @returns {Promise<string | undefined>} what failed, after its errors have been shown
+ */
+export async function build() {
   const print = fingerprint();
-  if (read(BUILD_STAMP) === print) return;
+  if (read(BUILD_STAMP) === print) return undefined;
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  if (!(await step("compiling", process.execPath, [tsc, "-b"]))) fail("The sources do not compile; the errors are above.");
+  if (!(await step("compiling", process.execPath, [tsc, "-b"]))) return "The sources do not compile; the errors are above.";
   if (existsSync(ENGINE_BUILD) && !(await step("generating the engine", process.execPath, [ENGINE_BUILD]))) {
-    fail("The engine could not be generated; the error is above.");
+    return "The engine could not be generated; the error is above.";
   }
   mkdirSync(DIST, { recursive: true });
   writeFileSync(BUILD_STAMP, print);
+  return undefined;
 }
 
 /** Changes whenever anything does that dist/ is made from: names, sizes and times, not contents, for the sake of speed. */

@@ -2,13 +2,21 @@
 // The core project has neither DOM nor Node types, so whatever is not named here does not compile there.
 
 declare namespace WebAssembly {
-  interface MemoryDescriptor { readonly initial: number; readonly maximum?: number; readonly shared?: boolean }
+  interface MemoryDescriptor {
+    readonly initial: number;
+    readonly maximum?: number;
+    readonly shared?: boolean;
+  }
   class Memory {
     constructor(descriptor: MemoryDescriptor);
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
     grow(pages: number): number;
   }
-  interface TableDescriptor { readonly element: "anyfunc"; readonly initial: number; readonly maximum?: number }
+  interface TableDescriptor {
+    readonly element: "anyfunc";
+    readonly initial: number;
+    readonly maximum?: number;
+  }
   class Table {
     constructor(descriptor: TableDescriptor);
     readonly length: number;
@@ -16,8 +24,13 @@ declare namespace WebAssembly {
     set(index: number, value: unknown): void;
     grow(by: number): number;
   }
-  class Global { constructor(descriptor: { value: string; mutable?: boolean }, value?: number | bigint); value: number | bigint }
-  class Module { constructor(bytes: Uint8Array | ArrayBuffer) }
+  class Global {
+    constructor(descriptor: { value: string; mutable?: boolean }, value?: number | bigint);
+    value: number | bigint;
+  }
+  class Module {
+    constructor(bytes: Uint8Array | ArrayBuffer);
+  }
   class Instance {
     constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
     readonly exports: Readonly<Record<string, unknown>>;
@@ -26,9 +39,12 @@ declare namespace WebAssembly {
   function compile(bytes: Uint8Array | ArrayBuffer): Promise<Module>;
 }
 
-declare class TextEncoder { encode(text?: string): Uint8Array<ArrayBuffer> }
+declare class TextEncoder {
+  encode(text?: string): Uint8Array<ArrayBuffer>;
+}
 declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean });
   decode(bytes?: ArrayBufferView | ArrayBuffer): string;
 }
 declare const performance: { now(): number };
+declare function structuredClone<T>(value: T): T;
