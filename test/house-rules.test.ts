@@ -94,6 +94,7 @@ describe("each rule finds what breaks it", () => {
     "// 8254 datasheet, Mode 3",
     "const text = `§${n}`;",
     "// Structures (DSP0134 3.0 §7).\nf();\n// The chassis (§7.4).",
+    "// Columns\n//\n// (SDM 2A §3.1.1.1), operands (§3.1.1.3).",
   ])("no problem: %s", (text) => {
     expect(citationProblems(file(text))).toEqual([]);
   });

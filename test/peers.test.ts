@@ -27,6 +27,7 @@ describe("peers", () => {
   let ran = false;
   describeWithPeers(["node"], "with a peer that is here", () => {
     it("runs", () => {
+      expect(ran).toBe(false);
       ran = true;
     });
   });

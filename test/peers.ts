@@ -20,8 +20,7 @@ export function missingPeers(names: readonly string[]): string | undefined {
 /** `describe`, skipped with the reason in its title when one of the peers is missing. */
 export function describeWithPeers(names: readonly string[], title: string, body: () => void): void {
   const reason = missingPeers(names);
-  if (reason === undefined) describe(title, body);
-  else describe.skip(`${title} [${reason}]`, body);
+  describe.skipIf(reason !== undefined)(reason === undefined ? title : `${title} [${reason}]`, body);
 }
 
 function usable(path: string, mode: number): boolean {

@@ -46,8 +46,9 @@ interface Block {
 function commentBlocks(text: string): Block[] {
   const blocks: { line: number; text: string; last: number }[] = [];
   for (const [index, line] of text.split("\n").entries()) {
-    const comment = /(?:^|\s)(?:\/\/|\/\*\*?|\*)(?:\s(.*?))?(?:\*\/)?$/.exec(line)?.[1];
-    if (comment === undefined) continue;
+    const found = /(?:^|\s)(?:\/\/|\/\*\*?|\*)(?:\s(.*?))?(?:\*\/)?$/.exec(line);
+    if (found === null) continue;
+    const [, comment = ""] = found;
     const open = blocks.at(-1);
     if (open?.last === index) {
       open.text += ` ${comment.trim()}`;
