@@ -85,7 +85,7 @@ export class LocalApic {
     this.#wiring.setInterruptLine(this.#interruptLine);
   }
 
-  /** Puts the APIC into virtual-wire mode as firmware leaves it: enabled, the 8259A on LINT0, NMI on LINT1 (MP Specification §3.6.2.2). */
+  /** Puts the APIC into virtual-wire mode as firmware leaves it: enabled, the 8259A on LINT0, NMI on LINT1 (MP 1.4 §3.6.2.2). */
   enterVirtualWireMode(): void {
     this.#writeRegister(REG.SVR, SVR_ENABLE | 0xff);
     this.#writeRegister(REG.LVT_LINT0, DELIVERY.EXT_INT << LVT_DELIVERY_SHIFT);

@@ -62,9 +62,9 @@ export const VERSION_VALUE = 0x0106_0014;
 // ┌────────┬─────┬──┬──┬───┬──┬──┬──┬─────┬──────────┐
 // │        │TIMER│ M│TM│IRR│PP│DS│  │ DM  │  vector  │
 // └────────┴─────┴──┴──┴───┴──┴──┴──┴─────┴──────────┘
-export const LVT_REMOTE_IRR = 1 << 14;
-export const LVT_LEVEL = 1 << 15;
-export const LVT_MASKED = 1 << 16;
+export const LVT_REMOTE_IRR: number = 1 << 14;
+export const LVT_LEVEL: number = 1 << 15;
+export const LVT_MASKED: number = 1 << 16;
 export const LVT_DELIVERY_SHIFT = 8;
 export const LVT_TIMER_MODE_SHIFT = 17;
 const LVT_DELIVERY_STATUS = 1 << 12;
@@ -73,12 +73,12 @@ const LVT_DELIVERY_STATUS = 1 << 12;
 export const TIMER_MODE = { ONE_SHOT: 0, PERIODIC: 1, TSC_DEADLINE: 2 } as const;
 
 // Spurious-interrupt vector register (SDM 3A figure 11-23).
-export const SVR_ENABLE = 1 << 8;
-export const SVR_SUPPRESS_EOI_BROADCAST = 1 << 12;
+export const SVR_ENABLE: number = 1 << 8;
+export const SVR_SUPPRESS_EOI_BROADCAST: number = 1 << 12;
 const SVR_FOCUS_DISABLE = 1 << 9;
 
 /** Error status bits (SDM 3A figure 11-9). */
-export const ESR = { SEND_ILLEGAL_VECTOR: 1 << 5, RECEIVE_ILLEGAL_VECTOR: 1 << 6, ILLEGAL_REGISTER: 1 << 7 } as const;
+export const ESR = { SEND_ILLEGAL_VECTOR: 0x20, RECEIVE_ILLEGAL_VECTOR: 0x40, ILLEGAL_REGISTER: 0x80 } as const;
 
 // Interrupt command register, low half (SDM 3A figure 11-12); figure 11-28 has no delivery status in x2APIC mode.
 //
@@ -86,9 +86,9 @@ export const ESR = { SEND_ILLEGAL_VECTOR: 1 << 5, RECEIVE_ILLEGAL_VECTOR: 1 << 6
 // ┌──────────┬─────┬─────┬──┬──┬──┬──┬──┬─────┬─────────┐
 // │          │SHORT│     │TM│ L│  │DS│DM│mode │ vector  │
 // └──────────┴─────┴─────┴──┴──┴──┴──┴──┴─────┴─────────┘
-export const ICR_LOGICAL = 1 << 11;
-export const ICR_ASSERT = 1 << 14;
-export const ICR_LEVEL = 1 << 15;
+export const ICR_LOGICAL: number = 1 << 11;
+export const ICR_ASSERT: number = 1 << 14;
+export const ICR_LEVEL: number = 1 << 15;
 export const ICR_SHORTHAND_SHIFT = 18;
 export const ICR_MODE_SHIFT = 8;
 
@@ -101,9 +101,9 @@ export const SHORTHAND = { NONE: 0, SELF: 1, ALL: 2, OTHERS: 3 } as const;
 // ┌───────────┬─────────────────┬──┬────┬───┬───┬───────┐
 // │ reserved  │    APIC base    │EN│EXTD│   │BSP│       │
 // └───────────┴─────────────────┴──┴────┴───┴───┴───────┘
-export const BASE_BSP = 1 << 8;
-export const BASE_EXTD = 1 << 10;
-export const BASE_EN = 1 << 11;
+export const BASE_BSP: number = 1 << 8;
+export const BASE_EXTD: number = 1 << 10;
+export const BASE_EN: number = 1 << 11;
 /** Where the register page is after a reset. */
 export const DEFAULT_BASE = 0xfee0_0000;
 
