@@ -1,5 +1,5 @@
 // Registers of ISA devices are bytes: the bridge turns a wider access into byte cycles, lowest address first
-// (82371SB datasheet §3.7 "ISA data buffers and swap logic").
+// (82371SB datasheet, "ISA Interface").
 import type { IoHandler } from "./region.ts";
 
 /** A device's registers, one byte each. */

@@ -111,7 +111,7 @@ export function deviceContract<C, S extends object, D extends Device<S>>(type: D
 
     it("restores what it saved, all of it", () => {
       const { device, wiring } = disturbed();
-      expect(save(type, device)).not.toEqual(save(type, make().device));
+      if (Object.keys(device.state).length > 0) expect(save(type, device)).not.toEqual(save(type, make().device));
       const copy = copyOf(device, wiring);
       expect(copy.device.state).toEqual(device.state);
       for (const [name, line] of wiring.lines) expect(copy.wiring.line(name).level, `line ${name}`).toBe(line.level);

@@ -181,7 +181,7 @@ export function latchStatus(counter: CounterState): void {
   counter.latchedStatus ??= (outOf(counter) ? STATUS_OUT : 0) | (counter.nullCount ? STATUS_NULL_COUNT : 0) | counter.control;
 }
 
-/** The GATE pin: a level that enables counting, and an edge that triggers (8254 datasheet, figure 21 "Gate pin operations summary"). */
+/** The GATE pin: a level that enables counting, and an edge that triggers (8254 datasheet, "Gate Pin Operations Summary"). */
 export function setGate(counter: CounterState, level: boolean): void {
   const rising = level && !counter.gate;
   counter.gate = level;
@@ -227,7 +227,7 @@ function halfOf(count: number, high: boolean): number {
 function counts(counter: CounterState): boolean {
   const mode = modeOf(counter);
   if (counter.loaded === 0) return false;
-  // 8254 datasheet, figure 22 "Minimum and maximum initial counts": 1 is illegal in modes 2 and 3. OUT stays high then.
+  // 8254 datasheet, "Minimum and Maximum Initial Counts": 1 is illegal in modes 2 and 3. OUT stays high then.
   if ((mode === 2 || mode === 3) && counter.loaded === 1) return false;
   // Mode 0: "writing the first byte disables counting".
   if (mode === 0 && counter.lowByte !== null) return false;

@@ -68,7 +68,7 @@ export class Pit8254 implements Device<PitState> {
   #read(offset: number): number {
     this.#advance();
     const counter = this.state.counters[offset];
-    // The control word register cannot be read (8254 datasheet, figure 14): the bus floats.
+    // The control word register cannot be read (8254 datasheet, "Read/Write Operations Summary"): the bus floats.
     return counter === undefined ? 0xff : readByte(counter);
   }
 
