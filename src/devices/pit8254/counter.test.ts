@@ -31,7 +31,7 @@ function elements(counter: CounterState, ticks: number): number[] {
   return Array.from({ length: ticks }, () => (advance(counter, counter.at + 1), element(counter)));
 }
 
-describe("8254 modes (8254 datasheet, "Mode Definitions": the first tick after the write loads the count)", () => {
+describe("8254 modes (8254 datasheet, Mode Definitions: the first tick after the write loads the count)", () => {
   it("mode 0: OUT is low until N + 1 ticks after the write, then stays high", () => {
     const counter = program(0, 4);
     expect(outOf(counter)).toBe(false);
