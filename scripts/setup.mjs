@@ -89,7 +89,7 @@ function fingerprint() {
     for (const entry of readdirSync(join(ROOT, folder), { withFileTypes: true })) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) walk(path);
-      else if (!entry.name.endsWith(".test.ts")) add(path);
+      else if (!/\.(test|contract)\.ts$/.test(entry.name)) add(path);
     }
   };
   for (const name of readdirSync(ROOT)) if (/^(tsconfig.*|package-lock)\.json$/.test(name)) add(name);
