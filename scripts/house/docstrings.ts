@@ -1,7 +1,7 @@
 import { isTable, type Problem, type Source } from "./sources.ts";
 
 const EXPORT = /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|interface|type|const|let) ([A-Za-z_$][\w$]*)/;
-const CONSTANT = /^export const [A-Z][A-Z0-9_]*\b/;
+const CONSTANT = /^export const [A-Z]\w*/;
 const DIRECTIVE = /^\s*\/\/ (oxfmt-ignore|oxlint-disable|@ts-expect-error)/;
 
 /**
