@@ -1,0 +1,28 @@
+// Direct kernel boot: recognises the kernel and plans what has to be in memory and registers before its first instruction.
+import { kernelInvalid, kernelLabel, type BootPlan, type BootRequest } from "./boot-request.ts";
+import { detect } from "./image-kind.ts";
+import { planLinux } from "./linux-boot.ts";
+import { planMultiboot } from "./multiboot.ts";
+import { planPvh } from "./pvh.ts";
+
+export { detect, type ImageKind } from "./image-kind.ts";
+export type { BootModule, BootPlan, BootProtocol, BootRequest, LinuxEntry } from "./boot-request.ts";
+export type { CpuStart, GeneralName, SegmentName, SegmentStart, TableRegister } from "./cpu-start.ts";
+
+/**
+ * Plans the start of a kernel of any supported kind. Throws KERNEL_INVALID (not a kernel, truncated, for another machine),
+ * INITRD_INVALID, MEMORY_INVALID (does not fit) or CONFIG_INVALID (command line, entry).
+ */
+export function planBoot(request: BootRequest): BootPlan {
+  const { protocol, description } = detect(request.kernel);
+  switch (protocol) {
+    case "linux":
+      return planLinux(request);
+    case "pvh":
+      return planPvh(request);
+    case "multiboot":
+      return planMultiboot(request);
+    case "unsupported":
+      throw kernelInvalid(kernelLabel(request), `it is ${description}`, { description });
+  }
+}
