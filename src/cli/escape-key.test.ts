@@ -25,13 +25,15 @@ describe("the escape key", () => {
   });
 
   it("passes everything else, whatever it is and however it is cut", () => {
-    fc.assert(fc.property(fc.uint8Array(), fc.nat(), (bytes, cut) => {
-      const input = bytes.filter((byte) => byte !== 0x1d);
-      const key = new EscapeKey();
-      const at = cut % (input.length + 1);
-      const parts = [key.read(input.subarray(0, at)), key.read(input.subarray(at))];
-      expect(parts.flatMap(({ forward }) => [...forward])).toEqual([...input]);
-      expect(parts.some(({ leave }) => leave)).toBe(false);
-    }));
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.nat(), (bytes, cut) => {
+        const input = bytes.filter((byte) => byte !== 0x1d);
+        const key = new EscapeKey();
+        const at = cut % (input.length + 1);
+        const parts = [key.read(input.subarray(0, at)), key.read(input.subarray(at))];
+        expect(parts.flatMap(({ forward }) => [...forward])).toEqual([...input]);
+        expect(parts.some(({ leave }) => leave)).toBe(false);
+      }),
+    );
   });
 });

@@ -3,7 +3,7 @@
 const CTRL_BRACKET = 0x1d;
 
 /** What to say before the keyboard is the guest's. */
-export const ESCAPE_HINT = "Escape: Ctrl-] then q to leave, Ctrl-] twice to send it to the guest";
+export const ESCAPE_HINT = "Escape: Ctrl-] then q stops the machine, Ctrl-] twice sends Ctrl-].";
 
 /** What a piece of input means: bytes for the guest, and whether to leave after them. */
 export interface Keys {

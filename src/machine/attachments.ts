@@ -33,7 +33,10 @@ export function diskOption(words: { readonly describe: string; readonly otherwis
 function parseDisk(text: string): unknown {
   if (!isText(text)) return undefined;
   // A doubled comma stands for one in the name: NUL, which a name cannot hold, takes its place while the words are split.
-  const [path, ...words] = text.replaceAll(",,", "\0").split(",").map((part) => part.replaceAll("\0", ","));
+  const [path, ...words] = text
+    .replaceAll(",,", "\0")
+    .split(",")
+    .map((part) => part.replaceAll("\0", ","));
   const disk: { path: unknown; format?: string; readOnly?: boolean } = { path };
   for (const word of words) {
     if (word === "readonly") disk.readOnly = true;

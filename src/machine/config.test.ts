@@ -19,23 +19,39 @@ function refusal(config: unknown): VmError {
 describe("machine configuration", () => {
   it("has a default for everything", () => {
     expect(resolveConfig({})).toEqual({
-      memoryBytes: 512 * MIB, engine: "auto", board: "microvm", kernel: undefined, initrd: undefined, append: undefined,
-      disks: [], devices: [], serial: { kind: "stdio" }, timeoutMs: undefined, command: undefined,
+      memoryBytes: 512 * MIB,
+      engine: "auto",
+      board: "microvm",
+      kernel: undefined,
+      initrd: undefined,
+      append: undefined,
+      disks: [],
+      devices: [],
+      serial: { kind: "stdio" },
+      timeoutMs: undefined,
+      command: undefined,
     });
   });
 
   it("takes the same values typed and as text", () => {
-    const typed = resolveConfig({ memory: 64 * MIB, timeout: 60_000, disks: [{ path: "a.img", format: "raw", readOnly: true }], serial: { kind: "file", path: "x" } });
+    const typed = resolveConfig({
+      memory: 64 * MIB,
+      timeout: 60_000,
+      disks: [{ path: "a.img", format: "raw", readOnly: true }],
+      serial: { kind: "file", path: "x" },
+    });
     const text = resolveConfig({ memory: "64M", timeout: "60s", disks: ["a.img,format=raw,readonly"], serial: "file:x" });
     expect(text).toEqual(typed);
   });
 
   it("accepts exactly the memory sizes of its range", () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 5000 * MIB }), (bytes) => {
-      const valid = bytes >= 16 * MIB && bytes <= 3584 * MIB && bytes % MIB === 0;
-      if (valid) expect(resolveConfig({ memory: bytes }).memoryBytes).toBe(bytes);
-      else expect(refusal({ memory: bytes }).data).toMatchObject({ option: "memory", range: "16M to 3584M, in steps of 1M" });
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 5000 * MIB }), (bytes) => {
+        const valid = bytes >= 16 * MIB && bytes <= 3584 * MIB && bytes % MIB === 0;
+        if (valid) expect(resolveConfig({ memory: bytes }).memoryBytes).toBe(bytes);
+        else expect(refusal({ memory: bytes }).data).toMatchObject({ option: "memory", range: "16M to 3584M, in steps of 1M" });
+      }),
+    );
     fc.assert(fc.property(fc.integer({ min: 16, max: 3584 }), (mib) => resolveConfig({ memory: `${mib}M` }).memoryBytes === mib * MIB));
   });
 
@@ -53,7 +69,15 @@ describe("machine configuration", () => {
   });
 
   it("never guesses the format of a disk", () => {
-    for (const disk of ["a.img", "a.img,readonly", "a.img,format=qcow2", "a.img,format=raw,writethrough", ",format=raw", "a.img,format=raw,path=b", { path: "a" }]) {
+    for (const disk of [
+      "a.img",
+      "a.img,readonly",
+      "a.img,format=qcow2",
+      "a.img,format=raw,writethrough",
+      ",format=raw",
+      "a.img,format=raw,path=b",
+      { path: "a" },
+    ]) {
       expect(refusal({ disks: [disk] }).message).toContain("format is never guessed");
     }
     expect(resolveConfig({ disks: ["a,,b.img,format=raw"] }).disks).toEqual([{ path: "a,b.img", format: "raw", readOnly: false }]);
@@ -61,20 +85,32 @@ describe("machine configuration", () => {
 
   it("answers any input at all with a configuration or CONFIG_INVALID", () => {
     const names = Object.keys(MACHINE_OPTIONS);
-    fc.assert(fc.property(fc.dictionary(fc.constantFrom(...names), fc.anything({ withBigInt: true })), (config) => {
-      try {
-        const resolved = resolveConfig(config as MachineConfig);
-        expect(resolved.memoryBytes % MIB).toBe(0);
-      } catch (error) {
-        expect(VmError.is(error, "CONFIG_INVALID")).toBe(true);
-      }
-    }));
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), fc.anything({ withBigInt: true })), (config) => {
+        try {
+          const resolved = resolveConfig(config as MachineConfig);
+          expect(resolved.memoryBytes % MIB).toBe(0);
+        } catch (error) {
+          expect(VmError.is(error, "CONFIG_INVALID")).toBe(true);
+        }
+      }),
+    );
   });
 
   it("gives every option a flag, in the singular where it repeats", () => {
     const names = Object.keys(MACHINE_OPTIONS) as (keyof typeof MACHINE_OPTIONS)[];
     expect(names.map(flagOf)).toEqual([
-      "--memory", "--engine", "--board", "--kernel", "--initrd", "--append", "--disk", "--device", "--serial", "--timeout", undefined,
+      "--memory",
+      "--engine",
+      "--board",
+      "--kernel",
+      "--initrd",
+      "--append",
+      "--disk",
+      "--device",
+      "--serial",
+      "--timeout",
+      undefined,
     ]);
   });
 });

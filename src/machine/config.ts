@@ -78,7 +78,10 @@ interface OptionValues {
 /** A machine's options by name, with their ranges and defaults; help and the documentation's table are made from it. */
 export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<OptionValues[K]> } = {
   memory: size({ describe: "Guest memory.", otherwise: "512M" }, { min: 16 * MIB, max: 3584 * MIB, step: MIB }),
-  engine: choice({ describe: "What runs the guest's code; auto takes the fastest there is.", otherwise: "auto" }, "NAME", ["auto", "interpreter"]),
+  engine: choice({ describe: "What runs the guest's code; auto takes the fastest there is.", otherwise: "auto" }, "NAME", [
+    "auto",
+    "interpreter",
+  ]),
   board: choice({ describe: "The board: microvm (virtio over MMIO) or pc (PCI).", otherwise: "microvm" }, "NAME", ["microvm", "pc"]),
   kernel: file({ describe: "Kernel to start: Linux bzImage, ELF with a PVH note, or multiboot.", otherwise: "the embedded guest's" }),
   initrd: file({ describe: "Initial RAM disk for the kernel.", otherwise: "the embedded guest's with its kernel, else none" }),
@@ -149,7 +152,9 @@ function offender(option: Option<unknown>, value: unknown): unknown {
 function refuse(name: keyof OptionValues, value: unknown, range: string, shown: unknown = value): never {
   const flag = flagOf(name);
   const where = flag === undefined ? name : `${name} (${flag})`;
-  throw new VmError("CONFIG_INVALID", `Bad value ${show(shown)} for ${where}: expected ${range}`, { data: { option: name, value: show(shown), range } });
+  throw new VmError("CONFIG_INVALID", `Bad value ${show(shown)} for ${where}: expected ${range}`, {
+    data: { option: name, value: show(shown), range },
+  });
 }
 
 /** A value in few words, whatever it is. */

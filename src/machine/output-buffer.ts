@@ -17,7 +17,7 @@ export class OutputBuffer {
   /** Copies the bytes; true when the buffer was empty before and holds something now. */
   add(bytes: Uint8Array): boolean {
     const wasEmpty = this.#length === 0;
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (this.#length === CAPACITY) this.flush();
       const part = bytes.subarray(at, at + CAPACITY - this.#length);
       this.#reserve(this.#length + part.length);

@@ -6,7 +6,15 @@ import type { DiskConfig } from "./attachments.ts";
 import type { FileSource, ResolvedMachineConfig } from "./config.ts";
 import type { CommandOutput, CreateMachine, HostClock, MachineEnd, MachineHost, RunningMachine, ScheduledTask } from "./machine.ts";
 import { OutputBuffer } from "./output-buffer.ts";
-import { asVmError, encodeEnd, OUTPUT_WINDOW, type FromMachine, type InputStream, type OutputStreamName, type ToMachine } from "./protocol.ts";
+import {
+  asVmError,
+  encodeEnd,
+  OUTPUT_WINDOW,
+  type FromMachine,
+  type InputStream,
+  type OutputStreamName,
+  type ToMachine,
+} from "./protocol.ts";
 
 /** What a machine's thread needs from the host it runs on. */
 export interface ThreadPlatform {
@@ -237,6 +245,8 @@ function warnings(say: (message: string) => void): MachineHost["log"] {
 /** A promise and what settles it. */
 function waiting(): { readonly promise: Promise<void>; readonly clear: () => void } {
   let clear = (): void => {};
-  const promise = new Promise<void>((resolve) => { clear = resolve; });
+  const promise = new Promise<void>((resolve) => {
+    clear = resolve;
+  });
   return { promise, clear };
 }

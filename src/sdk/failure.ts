@@ -6,7 +6,9 @@ import { VmError } from "../support/errors.ts";
 export function failureOf(end: MachineEnd): VmError | undefined {
   switch (end.kind) {
     case "tripleFault":
-      return new VmError("GUEST_SHUTDOWN", `The guest's processor shut down after a triple fault${detail(end.detail)}`, { data: { detail: end.detail } });
+      return new VmError("GUEST_SHUTDOWN", `The guest's processor shut down after a triple fault${detail(end.detail)}`, {
+        data: { detail: end.detail },
+      });
     case "panic":
       return new VmError("GUEST_PANIC", `The guest's kernel panicked${detail(end.detail)}`, { data: { detail: end.detail } });
     case "timeout":

@@ -15,9 +15,10 @@ export class InputWriter {
 
   /** Resolves when all of it is taken, or when the machine has ended and nothing will be. */
   async write(data: Uint8Array | string): Promise<void> {
+    if (!this.#open) return;
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     const pieces: Promise<void>[] = [];
-    for (let at = 0; at < bytes.length && this.#open; at += PIECE) {
+    for (let at = 0; at < bytes.length; at += PIECE) {
       pieces.push(new Promise<void>((resolve) => this.#waiting.push(resolve)));
       this.#post(bytes.slice(at, at + PIECE));
     }

@@ -81,7 +81,9 @@ describe("a machine", () => {
     await settle();
     platform.elapse(1);
     expect(await machine.wait()).toEqual({ kind: "timeout" });
-    const deaf = await run(({ host }) => { (host as { ended: unknown }).ended = () => {}; });
+    const deaf = await run(({ host }) => {
+      (host as { ended: unknown }).ended = () => {};
+    });
     await deaf.machine.start();
     const stopped = deaf.machine.stop();
     await settle();
@@ -108,10 +110,13 @@ describe("a machine", () => {
   });
 
   it("sends a serial console that goes to a file there and nowhere else", async () => {
-    const { machine, platform } = await run(({ print, host }) => {
-      print("to the file");
-      host.ended({ kind: "powerOff" });
-    }, { serial: "file:log" });
+    const { machine, platform } = await run(
+      ({ print, host }) => {
+        print("to the file");
+        host.ended({ kind: "powerOff" });
+      },
+      { serial: "file:log" },
+    );
     await machine.start();
     expect(await read(machine.console.output)).toBe("");
     expect(text(platform.files.get("log") ?? new Uint8Array())).toBe("to the file");
@@ -142,23 +147,27 @@ describe("a machine", () => {
 
 describe("an output stream that nobody reads", () => {
   it("keeps the end, within its limit, and gives every byte's room back once", async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 1, max: UNREAD_LIMIT }), { maxLength: 8 }), async (sizes) => {
-      let room = 0;
-      const stream = new OutputStream((n) => { room += n; });
-      sizes.forEach((size, index) => stream.push(new Uint8Array(size).fill(index)));
-      stream.end();
-      const all = sizes.reduce((sum, size) => sum + size, 0);
-      expect(room).toBe(all);
-      let kept = 0;
-      let last: number | undefined;
-      for await (const chunk of stream) {
-        kept += chunk.length;
-        last = chunk.at(-1);
-      }
-      expect(room).toBe(all);
-      expect(kept).toBeLessThanOrEqual(UNREAD_LIMIT);
-      if (all <= UNREAD_LIMIT) expect(kept).toBe(all);
-      if (kept > 0) expect(last).toBe(sizes.length - 1);
-    }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: UNREAD_LIMIT }), { maxLength: 8 }), async (sizes) => {
+        let room = 0;
+        const stream = new OutputStream((n) => {
+          room += n;
+        });
+        sizes.forEach((size, index) => stream.push(new Uint8Array(size).fill(index)));
+        stream.end();
+        const all = sizes.reduce((sum, size) => sum + size, 0);
+        expect(room).toBe(all);
+        let kept = 0;
+        let last: number | undefined;
+        for await (const chunk of stream) {
+          kept += chunk.length;
+          last = chunk.at(-1);
+        }
+        expect(room).toBe(all);
+        expect(kept).toBeLessThanOrEqual(UNREAD_LIMIT);
+        if (all <= UNREAD_LIMIT) expect(kept).toBe(all);
+        if (kept > 0) expect(last).toBe(sizes.length - 1);
+      }),
+    );
   });
 });

@@ -75,7 +75,9 @@ export class Machine implements AsyncDisposable {
     this.config = config;
     this.#platform = platform;
     this.#onWarning = options.onWarning ?? (() => {});
-    this.#ended = new Promise((resolve) => { this.#settleEnd = resolve; });
+    this.#ended = new Promise((resolve) => {
+      this.#settleEnd = resolve;
+    });
     const channel = platform.openThread();
     this.#channel = channel;
     const output = (): OutputStream => new OutputStream((bytes) => channel.post({ type: "taken", bytes }));
@@ -98,7 +100,10 @@ export class Machine implements AsyncDisposable {
       write: (data) => inputs.command.write(data),
       end: () => channel.post({ type: "endInput" }),
     };
-    channel.listen((message) => this.#receive(message), (error) => this.#end({ kind: "error", error }));
+    channel.listen(
+      (message) => this.#receive(message),
+      (error) => this.#end({ kind: "error", error }),
+    );
   }
 
   /** For `openMachine`: opens the machine's files. */
@@ -115,13 +120,16 @@ export class Machine implements AsyncDisposable {
    * Starts the machine with this command in the guest, and resolves when it has ended. Once, instead of `start`.
    * Rejects with VmError when the machine ends before the command does (GUEST_PANIC, GUEST_SHUTDOWN, TIMEOUT…).
    */
-  async exec(argv: readonly string[], options: { readonly stdin?: Uint8Array | string | AsyncIterable<Uint8Array> } = {}): Promise<ExecResult> {
+  async exec(
+    argv: readonly string[],
+    options: { readonly stdin?: Uint8Array | string | AsyncIterable<Uint8Array> } = {},
+  ): Promise<ExecResult> {
     const { command } = resolveConfig({ command: argv });
     const outputs = Promise.all([collect(this.#outputs.stdout), collect(this.#outputs.stderr)]);
     await this.#start(command);
-    let unread: unknown;
+    let unread: Error | undefined;
     void this.#feed(options.stdin).catch((error: unknown) => {
-      unread = error;
+      unread = error instanceof Error ? error : new Error(String(error));
       void this.stop();
     });
     const end = await this.wait();

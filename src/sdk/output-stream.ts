@@ -49,7 +49,10 @@ export class OutputStream implements AsyncIterable<Uint8Array> {
           yield chunk.bytes;
           this.#acknowledge(chunk);
         } else if (this.#ended) return;
-        else await new Promise<void>((resolve) => { this.#wake = resolve; });
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
       }
     } finally {
       this.#readers--;

@@ -4,11 +4,21 @@ import { formatDuration, formatSize, parseDuration, parseSize } from "./quantity
 
 describe("sizes", () => {
   it("are read in every usual spelling", () => {
-    expect(["512M", "512m", "512MB", "512MiB", "1G", "64K", "4096", " 1M "].map(parseSize)).toEqual([2 ** 29, 2 ** 29, 2 ** 29, 2 ** 29, 2 ** 30, 2 ** 16, 4096, 2 ** 20]);
+    expect(["512M", "512m", "512MB", "512MiB", "1G", "64K", "4096", " 1M "].map(parseSize)).toEqual([
+      2 ** 29,
+      2 ** 29,
+      2 ** 29,
+      2 ** 29,
+      2 ** 30,
+      2 ** 16,
+      4096,
+      2 ** 20,
+    ]);
   });
 
   it("are refused when they are anything else", () => {
-    for (const text of ["", "M", "-1M", "1.5G", "512 M", "1T", "0x100", "1e3", "NaN", "9999999999999999"]) expect(parseSize(text)).toBeUndefined();
+    for (const text of ["", "M", "-1M", "1.5G", "512 M", "1T", "0x100", "1e3", "NaN", "9999999999999999"])
+      expect(parseSize(text)).toBeUndefined();
   });
 
   it("survive being written and read", () => {
@@ -18,7 +28,9 @@ describe("sizes", () => {
 
 describe("durations", () => {
   it("are read with their unit, in seconds without one", () => {
-    expect(["60s", "60", "500ms", "2m", "1h", "1d", "1.5s"].map(parseDuration)).toEqual([60_000, 60_000, 500, 120_000, 3_600_000, 86_400_000, 1500]);
+    expect(["60s", "60", "500ms", "2m", "1h", "1d", "1.5s"].map(parseDuration)).toEqual([
+      60_000, 60_000, 500, 120_000, 3_600_000, 86_400_000, 1500,
+    ]);
   });
 
   it("are refused when they are anything else", () => {

@@ -14,7 +14,12 @@ export interface ScriptedGuest {
   readonly config: ResolvedMachineConfig;
   readonly host: MachineHost;
   /** What came in so far, as text. */
-  readonly received: { console: string; command: string; commandEnded: boolean; size: readonly [rows: number, columns: number] | undefined };
+  readonly received: {
+    console: string;
+    command: string;
+    commandEnded: boolean;
+    size: readonly [rows: number, columns: number] | undefined;
+  };
   /** Resolves once `condition` holds; it is tried after every input. */
   until(condition: () => boolean): Promise<void>;
   /** Sends text over the serial line. */
@@ -24,7 +29,10 @@ export interface ScriptedGuest {
 /** The guest's program. It says `host.ended` when it is done; what it throws is a failure to create the machine. */
 export type GuestScript = (guest: ScriptedGuest) => void | Promise<void>;
 
-interface PendingTask { readonly at: number; readonly task: () => void }
+interface PendingTask {
+  readonly at: number;
+  readonly task: () => void;
+}
 
 /** A platform on which every machine runs `script`. Files exist when they are in `files`. */
 export class ScriptedPlatform implements Platform {
@@ -44,10 +52,16 @@ export class ScriptedPlatform implements Platform {
     this.threads++;
     let alive = true;
     let receive: (message: FromMachine) => void = () => {};
-    const thread = new MachineThread((message) => later(() => alive && receive(message)), this.#threadPlatform(), (config, host) => scripted(config, host, this.#script));
+    const thread = new MachineThread(
+      (message) => later(() => alive && receive(message)),
+      this.#threadPlatform(),
+      (config, host) => scripted(config, host, this.#script),
+    );
     return {
       post: (message: ToMachine) => later(() => alive && thread.receive(message)),
-      listen: (listener) => { receive = listener; },
+      listen: (listener) => {
+        receive = listener;
+      },
       terminate: async () => {
         if (alive) this.threads--;
         alive = false;
@@ -58,7 +72,11 @@ export class ScriptedPlatform implements Platform {
   after(ms: number, task: () => void): ScheduledTask {
     const pending = { at: this.#now + ms, task };
     this.#tasks.push(pending);
-    return { cancel: () => { this.#tasks = this.#tasks.filter((each) => each !== pending); } };
+    return {
+      cancel: () => {
+        this.#tasks = this.#tasks.filter((each) => each !== pending);
+      },
+    };
   }
 
   /** Lets `ms` milliseconds pass. */
@@ -75,7 +93,8 @@ export class ScriptedPlatform implements Platform {
       checkMemory: () => {},
       readFile: async (role, source) => this.#read(role, source),
       embeddedGuest: { kernel: new Uint8Array(1), initrd: new Uint8Array(2) },
-      openDisk: async (disk: DiskConfig): Promise<ByteStore> => new MemoryByteStore(this.#read("disk", disk.path), { writable: !disk.readOnly }),
+      openDisk: async (disk: DiskConfig): Promise<ByteStore> =>
+        new MemoryByteStore(this.#read("disk", disk.path), { writable: !disk.readOnly }),
       openLog: (path) => this.#openLog(path),
       fillRandom: (into) => void into.fill(4),
       scheduleSoon: later,
@@ -106,10 +125,11 @@ function scripted(config: ResolvedMachineConfig, host: MachineHost, script: Gues
     for (const waiter of waiters) if (waiter.condition()) waiter.resolve();
     waiters = waiters.filter((waiter) => !waiter.condition());
   };
-  const until = (condition: () => boolean): Promise<void> => new Promise((resolve) => {
-    waiters.push({ condition, resolve });
-    changed();
-  });
+  const until = (condition: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      waiters.push({ condition, resolve });
+      changed();
+    });
   const take = (stream: "console" | "command", bytes: Uint8Array): Promise<void> => {
     received[stream] += new TextDecoder().decode(bytes);
     changed();
@@ -120,8 +140,14 @@ function scripted(config: ResolvedMachineConfig, host: MachineHost, script: Gues
     start: () => void script({ config, host, received, until, print }),
     serialInput: (bytes) => take("console", bytes),
     execInput: (bytes) => take("command", bytes),
-    execInputEnd: () => { received.commandEnded = true; changed(); },
-    resize: (rows, columns) => { received.size = [rows, columns]; changed(); },
+    execInputEnd: () => {
+      received.commandEnded = true;
+      changed();
+    },
+    resize: (rows, columns) => {
+      received.size = [rows, columns];
+      changed();
+    },
     stop: () => host.ended({ kind: "stopped" }),
   };
 }

@@ -17,15 +17,24 @@ describe("boot files", () => {
   });
 
   it("that cannot be read are named, with their role", async () => {
-    await expect(readBootFile("kernel", join(folder, "none"), 100)).rejects.toMatchObject({ code: "FILE_NOT_FOUND", message: expect.stringMatching(/kernel ".*none": no such file/) });
-    await expect(readBootFile("initrd", folder, 100)).rejects.toMatchObject({ code: "INITRD_INVALID", message: expect.stringContaining("not a regular file") });
+    await expect(readBootFile("kernel", join(folder, "none"), 100)).rejects.toMatchObject({
+      code: "FILE_NOT_FOUND",
+      message: expect.stringMatching(/kernel ".*none": no such file/),
+    });
+    await expect(readBootFile("initrd", folder, 100)).rejects.toMatchObject({
+      code: "INITRD_INVALID",
+      message: expect.stringContaining("not a regular file"),
+    });
     await expect(readBootFile("kernel", "/dev/zero", 100)).rejects.toMatchObject({ code: "KERNEL_INVALID" });
   });
 
   it("that exceed the guest's memory are refused before they are read", async () => {
     const path = join(folder, "large");
     writeFileSync(path, new Uint8Array(2000));
-    await expect(readBootFile("kernel", path, 1024)).rejects.toMatchObject({ code: "KERNEL_INVALID", data: { bytes: 2000, maxBytes: 1024 } });
+    await expect(readBootFile("kernel", path, 1024)).rejects.toMatchObject({
+      code: "KERNEL_INVALID",
+      data: { bytes: 2000, maxBytes: 1024 },
+    });
     await expect(readBootFile("initrd", new Uint8Array(2000), 1024)).rejects.toMatchObject({ code: "INITRD_INVALID" });
   });
 });

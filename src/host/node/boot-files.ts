@@ -53,7 +53,11 @@ function checkLength(role: "kernel" | "initrd", name: string, bytes: Uint8Array,
 }
 
 function tooLarge(role: "kernel" | "initrd", name: string, bytes: number, maxBytes: number): VmError {
-  return new VmError(CODES[role], `Cannot load ${role} ${name}: its ${bytes} bytes do not fit into ${formatSize(maxBytes)} of guest memory`, {
-    data: { bytes, maxBytes },
-  });
+  return new VmError(
+    CODES[role],
+    `Cannot load ${role} ${name}: its ${bytes} bytes do not fit into ${formatSize(maxBytes)} of guest memory`,
+    {
+      data: { bytes, maxBytes },
+    },
+  );
 }

@@ -34,7 +34,7 @@ export class FileStore implements ByteStore {
 
   async read(at: number, into: Uint8Array): Promise<void> {
     this.#check(at, into.length);
-    for (let done = 0; done < into.length; ) {
+    for (let done = 0; done < into.length;) {
       const { bytesRead } = await this.#try("read", this.#file.read(into, done, into.length - done, at + done));
       if (bytesRead === 0) throw this.#shrunk(at + done);
       done += bytesRead;
@@ -44,7 +44,7 @@ export class FileStore implements ByteStore {
   async write(at: number, bytes: Uint8Array): Promise<void> {
     assert(this.writable, "write to a read-only store");
     this.#check(at, bytes.length);
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const { bytesWritten } = await this.#try("write", this.#file.write(bytes, done, bytes.length - done, at + done));
       done += bytesWritten;
     }
@@ -61,7 +61,10 @@ export class FileStore implements ByteStore {
     await this.#try("flush", this.#file.datasync());
     // An unlinked file takes writes as ever, and loses them all when it is closed.
     const { nlink } = await this.#try("flush", this.#file.stat());
-    if (nlink === 0) throw new VmError("DISK_IO", `Cannot flush disk ${JSON.stringify(this.path)}: the file was deleted while in use`, { data: { path: this.path } });
+    if (nlink === 0)
+      throw new VmError("DISK_IO", `Cannot flush disk ${JSON.stringify(this.path)}: the file was deleted while in use`, {
+        data: { path: this.path },
+      });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -77,9 +80,13 @@ export class FileStore implements ByteStore {
   }
 
   #shrunk(at: number): VmError {
-    return new VmError("DISK_IO", `Cannot read disk ${JSON.stringify(this.path)}: the file ends at byte ${at}, it was made shorter while in use`, {
-      data: { path: this.path, at, size: this.#size },
-    });
+    return new VmError(
+      "DISK_IO",
+      `Cannot read disk ${JSON.stringify(this.path)}: the file ends at byte ${at}, it was made shorter while in use`,
+      {
+        data: { path: this.path, at, size: this.#size },
+      },
+    );
   }
 
   #check(at: number, length: number): void {
@@ -95,7 +102,8 @@ export async function openFileStore(path: string, options: { readonly writable: 
   });
   try {
     const stat = await file.stat();
-    if (!stat.isFile()) throw new VmError("DISK_INVALID", `Cannot open disk ${JSON.stringify(path)}: not a regular file`, { data: { path } });
+    if (!stat.isFile())
+      throw new VmError("DISK_INVALID", `Cannot open disk ${JSON.stringify(path)}: not a regular file`, { data: { path } });
     return new FileStore(path, file, { size: stat.size, writable: options.writable, identity: `${stat.dev}:${stat.ino}` });
   } catch (error) {
     await file.close();

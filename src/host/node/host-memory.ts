@@ -20,5 +20,7 @@ export function hostMemory(): HostMemory {
 export function checkHostMemory(bytes: number, memory: HostMemory = hostMemory()): void {
   if (bytes <= memory.total) return;
   const total = formatSize(Math.floor(memory.total / 2 ** 20) * 2 ** 20);
-  throw new VmError("MEMORY_INVALID", `Cannot give the guest ${formatSize(bytes)} of memory: this host has ${total}`, { data: { bytes, total: memory.total } });
+  throw new VmError("MEMORY_INVALID", `Cannot give the guest ${formatSize(bytes)} of memory: this host has ${total}`, {
+    data: { bytes, total: memory.total },
+  });
 }

@@ -31,5 +31,8 @@ export function errnoOf(error: unknown): string | undefined {
 export function ioError(code: ErrorCode, doing: string, path: string, error: unknown): VmError {
   const errno = errnoOf(error);
   const reason = errno === undefined ? String(error) : (WORDS[errno] ?? errno);
-  return new VmError(code, `Cannot ${doing} ${JSON.stringify(path)}: ${reason}`, { data: { path, ...(errno === undefined ? {} : { errno }) }, cause: error });
+  return new VmError(code, `Cannot ${doing} ${JSON.stringify(path)}: ${reason}`, {
+    data: { path, ...(errno === undefined ? {} : { errno }) },
+    cause: error,
+  });
 }

@@ -39,9 +39,13 @@ async function openDisk(disk: DiskConfig, open: FileStore[]): Promise<ByteStore>
   const twin = open.find((other) => other.identity === store.identity && (other.writable || store.writable));
   if (twin !== undefined) {
     await store[Symbol.asyncDispose]();
-    throw new VmError("CONFIG_INVALID", `Disk ${JSON.stringify(disk.path)} is the same file as disk ${JSON.stringify(twin.path)}: attach it once, or readonly`, {
-      data: { option: "disks", path: disk.path },
-    });
+    throw new VmError(
+      "CONFIG_INVALID",
+      `Disk ${JSON.stringify(disk.path)} is the same file as disk ${JSON.stringify(twin.path)}: attach it once, or readonly`,
+      {
+        data: { option: "disks", path: disk.path },
+      },
+    );
   }
   open.push(store);
   return store;
@@ -57,7 +61,7 @@ function openLog(path: string): LogFile {
   return {
     write: (bytes) => {
       try {
-        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+        for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
       } catch (error) {
         throw ioError("DISK_IO", "write the serial console to", path, error);
       }
