@@ -3,16 +3,17 @@ import { readFileSync } from "node:fs";
 import { didYouMean } from "../support/suggest.ts";
 import { parseArguments, usageError } from "./arguments.ts";
 import type { CliHost, Command } from "./command.ts";
-import { doctor } from "./commands/doctor.ts";
-import { run } from "./commands/run.ts";
 import { EXIT, statusOfError } from "./exit-status.ts";
 import { commandHelp, HELP_FLAG, programHelp } from "./help.ts";
 import { nodeHost } from "./node-host.ts";
 import { reportError } from "./report.ts";
 import { write } from "./streams.ts";
 
-/** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [run, doctor];
+/** Every command, in the order of the help; each is loaded when it is wanted, so that a machine's process holds no other. */
+export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ["run", async () => (await import("./commands/run.ts")).run],
+  ["doctor", async () => (await import("./commands/doctor.ts")).doctor],
+]);
 
 /** Runs the program; the result is its exit status. Errors are reported, never thrown. */
 export async function main(argv: readonly string[], host: CliHost = nodeHost()): Promise<number> {
@@ -26,18 +27,22 @@ export async function main(argv: readonly string[], host: CliHost = nodeHost()):
 
 async function dispatch(argv: readonly string[], host: CliHost): Promise<number> {
   const [word, ...rest] = argv;
-  if (word === undefined || word === "--help" || word === "-h") return show(host, programHelp(COMMANDS));
+  if (word === undefined || word === "--help" || word === "-h") return show(host, await overview());
   if (word === "--version" || word === "-V") return show(host, `${version()}\n`);
-  if (word === "help") return show(host, rest[0] === undefined ? programHelp(COMMANDS) : commandHelp(find(rest[0])));
-  const command = find(word);
+  if (word === "help") return show(host, rest[0] === undefined ? await overview() : commandHelp(await find(rest[0])));
+  const command = await find(word);
   const args = parseArguments(rest, [...command.flags, HELP_FLAG]);
   return args.has(HELP_FLAG.name) ? show(host, commandHelp(command)) : command.run(args, host);
 }
 
-function find(name: string): Command {
-  const command = COMMANDS.find((each) => each.name === name);
-  if (command !== undefined) return command;
-  const words = [...COMMANDS.map((each) => each.name), "help"];
+async function overview(): Promise<string> {
+  return programHelp(await Promise.all(Array.from(COMMANDS.values(), (load) => load())));
+}
+
+async function find(name: string): Promise<Command> {
+  const load = COMMANDS.get(name);
+  if (load !== undefined) return load();
+  const words = [...COMMANDS.keys(), "help"];
   throw usageError(`Unknown command ${JSON.stringify(name)}.${didYouMean(name, words) || " `nido help` lists the commands."}`);
 }
 

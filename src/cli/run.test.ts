@@ -13,9 +13,9 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** A stream that keeps what is written to it, or fails as a closed pipe does. */
 class Sink extends Writable {
   text = "";
-  closed_ = false;
+  fault: string | undefined;
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    if (this.closed_) return done(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    if (this.fault !== undefined) return done(Object.assign(new Error(`write ${this.fault}`), { code: this.fault }));
     this.text += new TextDecoder().decode(chunk);
     done();
   }
@@ -153,15 +153,17 @@ describe("nido run with a command", () => {
     expect(world.stderr.text).toContain("nido: guest: Oops: 0002\n");
   });
 
-  it("ends when nobody reads its output", async () => {
-    const world = await nido(
-      ({ host }) => host.execOut("stdout", bytes("y\n")),
-      ["run", "--", "yes"],
-      ({ stdout }) => {
-        stdout.closed_ = true;
-      },
-    );
-    expect([world.status, world.platform.threads]).toEqual([141, 0]);
+  it.each([
+    ["EPIPE", 141, ""],
+    ["ENOSPC", 74, "no space left"],
+  ])("ends when its output fails with %s", async (fault, status, words) => {
+    const script: GuestScript = ({ host }) => host.execOut("stdout", bytes("y\n"));
+    const world = await nido(script, ["run", "--", "yes"], ({ stdout }) => {
+      stdout.fault = fault;
+    });
+    expect([world.status, world.platform.threads]).toEqual([status, 0]);
+    expect(world.stderr.text).toContain(words);
+    expect(world.stderr.text === "").toBe(words === "");
   });
 });
 

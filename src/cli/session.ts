@@ -22,8 +22,8 @@ export interface Outcome {
   readonly end: MachineEnd;
   /** The signal that ended it. */
   readonly signal?: EndingSignal;
-  /** Whether nobody reads our output any more. */
-  readonly broken: boolean;
+  /** Why our output takes no more: nobody reads it (EPIPE), or its disk is full. */
+  readonly broken?: Error;
   /** The guest's last words, for a session that did not show them. */
   readonly lastWords: readonly string[];
 }
@@ -48,7 +48,7 @@ class Session {
   readonly #releases: (() => void)[] = [];
   #machine: Machine | undefined;
   #signal: EndingSignal | undefined;
-  #broken = false;
+  #broken: Error | undefined;
   #left = false;
 
   constructor(request: SessionRequest, host: CliHost) {
@@ -106,7 +106,7 @@ class Session {
   }
 
   get #over(): boolean {
-    return this.#signal !== undefined || this.#broken || this.#left;
+    return this.#signal !== undefined || this.#broken !== undefined || this.#left;
   }
 
   async #create(): Promise<Machine> {
@@ -151,8 +151,8 @@ class Session {
 
   /** Copies the outputs until the machine has ended and all of them are written. */
   async #copyOut(machine: Machine, outputs: readonly (readonly [AsyncIterable<Uint8Array>, CliHost["stdout"]])[]): Promise<void> {
-    const broken = (): void => {
-      this.#broken = true;
+    const broken = (error: Error): void => {
+      this.#broken = error;
       void machine.stop();
     };
     const debug = copy(machine.debugOutput, this.#host.stderr, () => {});
@@ -161,7 +161,12 @@ class Session {
 
   #outcome(end: MachineEnd): Outcome {
     const lastWords = this.#request.verbose ? [] : this.#consoleTail.lines(12);
-    return { end, broken: this.#broken, lastWords, ...(this.#signal === undefined ? {} : { signal: this.#signal }) };
+    return {
+      end,
+      lastWords,
+      ...(this.#broken === undefined ? {} : { broken: this.#broken }),
+      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
+    };
   }
 }
 

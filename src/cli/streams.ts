@@ -9,7 +9,7 @@ export function write(stream: Writable, bytes: Uint8Array | string): Promise<voi
 }
 
 /** Writes everything that comes; a failure is told to `broken` and the rest is read and forgotten. */
-export async function copy(source: AsyncIterable<Uint8Array>, stream: Writable, broken: (error: unknown) => void): Promise<void> {
+export async function copy(source: AsyncIterable<Uint8Array>, stream: Writable, broken: (error: Error) => void): Promise<void> {
   let writable = true;
   for await (const bytes of source) {
     if (!writable) continue;
@@ -17,7 +17,7 @@ export async function copy(source: AsyncIterable<Uint8Array>, stream: Writable, 
       await write(stream, bytes);
     } catch (error) {
       writable = false;
-      broken(error);
+      broken(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }

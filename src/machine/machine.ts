@@ -47,7 +47,7 @@ export type CommandOutput = "stdout" | "stderr";
  * so single ones are cheap enough.
  */
 export interface MachineHost {
-  /** The file of the kernel, and of the initial RAM disk if there is one; only needed while the machine is created. */
+  /** The file of the kernel, and of the initial RAM disk if there is one; gone once the machine is created. */
   readonly kernel: Uint8Array;
   readonly initrd: Uint8Array | undefined;
   /** The open files of `config.disks`, in that order. The machine may dispose of them; the host does so after `ended` anyway. */

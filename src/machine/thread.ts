@@ -25,6 +25,8 @@ export interface ThreadPlatform {
   readFile(role: "kernel" | "initrd", source: FileSource, maxBytes: number): Promise<Uint8Array>;
   /** The files of the guest that comes with the package. */
   readonly embeddedGuest: { readonly kernel: FileSource; readonly initrd: FileSource };
+  /** The thread no longer needs these bytes, which it got from `readFile`: their memory may be given back at once. */
+  release(bytes: Uint8Array): void;
   openDisk(disk: DiskConfig): Promise<ByteStore>;
   /** A file for the serial console's output, emptied first. */
   openLog(path: string): LogFile;
@@ -41,8 +43,8 @@ export interface LogFile {
 
 /** The files of a machine, open. */
 interface OpenFiles {
-  kernel: Uint8Array;
-  initrd: Uint8Array | undefined;
+  readonly kernel: Uint8Array;
+  readonly initrd: Uint8Array | undefined;
   readonly disks: readonly ByteStore[];
   readonly serialLog: LogFile | undefined;
 }
@@ -117,7 +119,7 @@ export class MachineThread {
     const files = this.#files;
     if (config === undefined || files === undefined) throw new Error("Bug in Nido: start before open");
     const machine = await this.#create({ ...config, command: command ?? config.command }, this.#host(files));
-    files.kernel = files.initrd = new Uint8Array(0);
+    for (const bytes of [files.kernel, files.initrd]) if (bytes !== undefined) this.#platform.release(bytes);
     if (this.#over) return machine.stop();
     this.#machine = machine;
     this.#post({ type: "started" });

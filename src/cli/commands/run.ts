@@ -1,10 +1,11 @@
 // nido run: a machine from here to its end.
+import { errnoOf, ioError } from "../../host/node/io-error.ts";
 import { statusOfSignal } from "../../host/node/termination.ts";
 import { flagOf, MACHINE_OPTIONS, type MachineConfig } from "../../machine/config.ts";
 import { failureOf } from "../../sdk/failure.ts";
 import { usageError, type Arguments, type Flag } from "../arguments.ts";
 import type { CliHost, Command } from "../command.ts";
-import { EXIT, EXIT_MEANINGS, statusOfEnd, type ExitName } from "../exit-status.ts";
+import { EXIT, EXIT_MEANINGS, statusOfEnd, statusOfError, type ExitName } from "../exit-status.ts";
 import { note, reportError } from "../report.ts";
 import { runSession, type Outcome, type SessionRequest } from "../session.ts";
 
@@ -83,7 +84,7 @@ function configOf(args: Arguments): MachineConfig {
 async function conclude(request: SessionRequest, outcome: Outcome, host: CliHost): Promise<number> {
   const { end, signal, broken } = outcome;
   if (signal !== undefined) return statusOfSignal(signal);
-  if (broken) return EXIT.brokenPipe;
+  if (broken !== undefined) return outputFailed(request, broken, host);
   const failure = failureOf(end);
   if (failure !== undefined || end.kind === "reset") {
     for (const line of outcome.lastWords) await note(host.stderr, `guest: ${line}`);
@@ -92,4 +93,12 @@ async function conclude(request: SessionRequest, outcome: Outcome, host: CliHost
   else if (end.kind === "reset") await note(host.stderr, "The guest reset its board.");
   else if (request.verbose) await note(host.stderr, `The machine has ended: ${end.kind}.`);
   return statusOfEnd(end);
+}
+
+/** Nobody to tell when the reader has gone, as `head` does; everything else is a failure of the host. */
+async function outputFailed(request: SessionRequest, error: Error, host: CliHost): Promise<number> {
+  if (errnoOf(error) === "EPIPE") return EXIT.brokenPipe;
+  const failure = ioError("DISK_IO", "write", "standard output", error);
+  await reportError(host.stderr, failure, { verbose: request.verbose });
+  return statusOfError(failure);
 }
