@@ -35,6 +35,11 @@ export interface PciHost {
   readonly ioWindows: readonly AddressWindow[];
   /** Memory ranges routed to the bus, each wholly below or wholly above 4 GiB. */
   readonly memoryWindows: readonly AddressWindow[];
+  /**
+   * Base of memory-mapped configuration space, 1 MiB a bus from bus 0, below 4 GiB and outside the windows. Without it Linux
+   * warns that it "can't access extended PCI configuration space".
+   */
+  readonly ecam?: Gpa;
   /** Device d's pin p (0 = INTA#) arrives at gsis[(d + p) mod gsis.length]. */
   readonly intxGsis: readonly number[];
   /** The same for a guest that runs the 8259 pair instead of the IO-APIC: ISA interrupt numbers. */

@@ -17,6 +17,7 @@ import { systemTable } from "./table.ts";
 
 const PCI_DEVICES = 32;
 const PCI_PINS = 4;
+const CONFIGURATION_BYTES_PER_BUS = 0x10_0000;
 const VGA_MEMORY = 0xa_0000;
 const VGA_MEMORY_BYTES = 0x2_0000;
 
@@ -100,13 +101,18 @@ function hostBridge(pci: PciHost, vga: boolean): Aml {
   ]);
 }
 
+/** Motherboard resources: an OS trusts an MCFG only when a device reserves what it describes (PCI Firmware 3.3 §4.1.2). */
+function reservedConfigurationSpace({ ecam, lastBus }: PciHost): Aml[] {
+  return ecam === undefined ? [] : [isaDevice("MBRD", "PNP0C02", 0, [memory32Fixed(ecam, (lastBus + 1) * CONFIGURATION_BYTES_PER_BUS)])];
+}
+
 /** The DSDT of a platform. Revision 2 makes AML integers 64 bits wide. */
 export function dsdt(platform: PlatformDescription): Uint8Array {
   const { pci } = platform;
   const picMode = pci?.intxIrqs === undefined ? [] : [name("\\PICF", integer(0)), method("\\_PIC", 1, [store(ARG0, path("\\PICF"))])];
   const system = scope("\\_SB", [
     ...processors(platform),
-    ...(pci === undefined ? [] : [hostBridge(pci, platform.vga)]),
+    ...(pci === undefined ? [] : [hostBridge(pci, platform.vga), ...reservedConfigurationSpace(pci)]),
     ...isaDevices(platform),
     ...platform.virtioMmio.map(virtioDevice),
   ]);

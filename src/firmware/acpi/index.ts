@@ -9,6 +9,7 @@ import type { PlatformDescription } from "../platform.ts";
 import { dsdt } from "./dsdt.ts";
 import { facs, fadt } from "./fadt.ts";
 import { madt } from "./madt.ts";
+import { mcfg } from "./mcfg.ts";
 import { OEM_ID, systemTable } from "./table.ts";
 
 /** The root pointer, revision 2 (ACPI 6.5 §5.2.5.3): the first checksum covers what ACPI 1.0 knew, the second everything. */
@@ -41,6 +42,7 @@ export function acpiTables(platform: PlatformDescription, area: AcpiArea): Guest
   };
   const dsdtAt = place(dsdt(platform));
   const tables = [place(fadt(platform, area.nvs, dsdtAt)), place(madt(platform))];
+  if (platform.pci?.ecam !== undefined) tables.push(place(mcfg(platform.pci.ecam, platform.pci.lastBus)));
   const rsdt = place(rootTable("RSDT", tables));
   const xsdt = place(rootTable("XSDT", tables));
   assert(next <= area.tables + ACPI_RECLAIM_BYTES, "ACPI tables fit their area");
