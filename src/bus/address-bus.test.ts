@@ -44,11 +44,20 @@ describe.each(KINDS)("%s", (_, make, size) => {
 
   it("refuses overlapping regions by naming both and their ranges", () => {
     bus.claim({ name: "first", base: 0x3f8, length: 8, ...registers(8) });
-    expect(() => bus.claim({ name: "second", base: 0x3ff, length: 2, ...registers(2) })).toThrow(/3ffh\.\.400h for "second": "first" has 3f8h\.\.3ffh/);
+    expect(() => bus.claim({ name: "second", base: 0x3ff, length: 2, ...registers(2) })).toThrow(
+      /3ffh\.\.400h for "second": "first" has 3f8h\.\.3ffh/,
+    );
     try {
       bus.claim({ name: "third", base: 0x3f0, length: 0x20, ...registers(32) });
     } catch (error) {
-      expect(VmError.is(error, "CONFIG_INVALID") && error.data).toEqual({ name: "third", base: 0x3f0, length: 0x20, other: "first", otherBase: 0x3f8, otherLength: 8 });
+      expect(VmError.is(error, "CONFIG_INVALID") && error.data).toEqual({
+        name: "third",
+        base: 0x3f0,
+        length: 0x20,
+        other: "first",
+        otherBase: 0x3f8,
+        otherLength: 8,
+      });
     }
     expect(bus.read(0x3f0, 1)).toBe(0xff);
   });
@@ -78,27 +87,39 @@ describe.each(KINDS)("%s", (_, make, size) => {
   });
 
   it("reads what was written, byte for byte, across any layout", () => {
-    const access = fc.record({ address: fc.integer({ min: 0x0c, max: 0x24 }), width: fc.constantFrom<Width>(1, 2, 4), value: fc.nat(0xffff_ffff) });
-    fc.assert(fc.property(fc.uniqueArray(fc.integer({ min: 0x11, max: 0x1f }), { maxLength: 5 }), fc.array(access, { maxLength: 12 }), (cuts, list) => {
-      const fresh = make({ warnOnce: () => {} });
-      const edges = [0x10, ...cuts.sort((x, y) => x - y), 0x20];
-      edges.slice(0, -1).forEach((base, index) => {
-        const length = edges[index + 1]! - base;
-        fresh.claim({ name: `r${index}`, base, length, ...registers(length) });
-      });
-      const model = new Uint8Array(0x40).fill(0xff);
-      model.fill(0, 0x10, 0x20);
-      for (const { address, width, value } of list) {
-        fresh.write(address, width, (value & FLOAT[width]) >>> 0);
-        for (let index = 0; index < width; index++) if (address + index >= 0x10 && address + index < 0x20) model[address + index] = (value >>> (8 * index)) & 0xff;
-      }
-      for (let address = 0x0c; address < 0x24; address++) {
-        for (const width of [1, 2, 4] as const) {
-          const expected = [...model.subarray(address, address + width)].reduceRight((sum, byte) => sum * 256 + byte, 0);
-          expect(fresh.read(address, width)).toBe(expected);
-        }
-      }
-    }), { numRuns: 40 });
+    const access = fc.record({
+      address: fc.integer({ min: 0x0c, max: 0x24 }),
+      width: fc.constantFrom<Width>(1, 2, 4),
+      value: fc.nat(0xffff_ffff),
+    });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: 0x11, max: 0x1f }), { maxLength: 5 }),
+        fc.array(access, { maxLength: 12 }),
+        (cuts, list) => {
+          const fresh = make({ warnOnce: () => {} });
+          const edges = [0x10, ...cuts.sort((x, y) => x - y), 0x20];
+          edges.slice(0, -1).forEach((base, index) => {
+            const length = edges[index + 1]! - base;
+            fresh.claim({ name: `r${index}`, base, length, ...registers(length) });
+          });
+          const model = new Uint8Array(0x40).fill(0xff);
+          model.fill(0, 0x10, 0x20);
+          for (const { address, width, value } of list) {
+            fresh.write(address, width, (value & FLOAT[width]) >>> 0);
+            for (let index = 0; index < width; index++)
+              if (address + index >= 0x10 && address + index < 0x20) model[address + index] = (value >>> (8 * index)) & 0xff;
+          }
+          for (let address = 0x0c; address < 0x24; address++) {
+            for (const width of [1, 2, 4] as const) {
+              const expected = [...model.subarray(address, address + width)].reduceRight((sum, byte) => sum * 256 + byte, 0);
+              expect(fresh.read(address, width)).toBe(expected);
+            }
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
   it("moves windows, with fixed regions and older windows on top", () => {
@@ -124,6 +145,9 @@ describe.each(KINDS)("%s", (_, make, size) => {
     bus.onAccess = (...access) => void seen.push(access);
     bus.write(0x10, 2, 0x1234);
     bus.read(0x11, 1);
-    expect(seen).toEqual([["write", 0x10, 2, 0x1234], ["read", 0x11, 1, 0x12]]);
+    expect(seen).toEqual([
+      ["write", 0x10, 2, 0x1234],
+      ["read", 0x11, 1, 0x12],
+    ]);
   });
 });

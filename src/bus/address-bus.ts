@@ -74,11 +74,14 @@ export abstract class AddressBus {
   claim(region: WindowRegion & { readonly base: number }): void {
     const { name, base, length } = region;
     const place = `${this.#space} ${show(base, length)} for "${name}"`;
-    if (!this.#fits(base, length)) throw new VmError("CONFIG_INVALID", `Cannot claim ${place}: beyond the end of the address space`, { data: { name, base, length } });
+    if (!this.#fits(base, length))
+      throw new VmError("CONFIG_INVALID", `Cannot claim ${place}: beyond the end of the address space`, { data: { name, base, length } });
     const other = this.#ranges.overlapping(base, length, FIXED);
     if (other !== undefined) {
       const taken = show(other.start, other.end - other.start);
-      throw new VmError("CONFIG_INVALID", `Cannot claim ${place}: "${other.value.name}" has ${taken}`, { data: { name, base, length, other: other.value.name, otherBase: other.start, otherLength: other.end - other.start } });
+      throw new VmError("CONFIG_INVALID", `Cannot claim ${place}: "${other.value.name}" has ${taken}`, {
+        data: { name, base, length, other: other.value.name, otherBase: other.start, otherLength: other.end - other.start },
+      });
     }
     this.#ranges.insert(base, length, region, FIXED);
     this.#update();
@@ -100,7 +103,14 @@ export abstract class AddressBus {
       range = this.#ranges.insert(address, region.length, region, WINDOW);
       this.#update();
     };
-    return { name: region.name, get address() { return range?.start ?? null; }, map, unmap };
+    return {
+      name: region.name,
+      get address() {
+        return range?.start ?? null;
+      },
+      map,
+      unmap,
+    };
   }
 
   /** Reads a register; all-ones where nothing answers. */
@@ -121,7 +131,7 @@ export abstract class AddressBus {
 
   #readAcross(address: number, width: Width): number {
     let value = 0;
-    for (let done = 0; done < width; ) {
+    for (let done = 0; done < width;) {
       const segment = this.segmentAt(address + done);
       const step = stepWithin(segment, address + done, width - done);
       value += segment.handler.read(address + done - segment.base, step) * 2 ** (8 * done);
@@ -131,7 +141,7 @@ export abstract class AddressBus {
   }
 
   #writeAcross(address: number, width: Width, value: number): void {
-    for (let done = 0; done < width; ) {
+    for (let done = 0; done < width;) {
       const segment = this.segmentAt(address + done);
       const step = stepWithin(segment, address + done, width - done);
       segment.handler.write(address + done - segment.base, step, ((value >>> (8 * done)) & FLOAT[step]) >>> 0);
@@ -149,7 +159,12 @@ export abstract class AddressBus {
   }
 
   #segments(): readonly Segment[] {
-    return this.#ranges.spans.map(({ start, end, range }) => ({ start, end, base: range?.start ?? 0, handler: range?.value ?? this.#nothing }));
+    return this.#ranges.spans.map(({ start, end, range }) => ({
+      start,
+      end,
+      base: range?.start ?? 0,
+      handler: range?.value ?? this.#nothing,
+    }));
   }
 
   #miss(kind: "read" | "write", address: number, value: number): number {

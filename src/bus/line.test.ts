@@ -26,6 +26,9 @@ describe("fanOut and pulse", () => {
   it("drive every sink through both edges", () => {
     const [a, b] = [recorder(), recorder()];
     pulse(fanOut(a.line, b.line));
-    expect([a.levels, b.levels]).toEqual([[true, false], [true, false]]);
+    expect([a.levels, b.levels]).toEqual([
+      [true, false],
+      [true, false],
+    ]);
   });
 });

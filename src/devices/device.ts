@@ -32,6 +32,7 @@ export interface Wiring {
   line(name: string): Line;
 }
 
+/** One device of a machine: its state, its registers, and what a machine does with every device. */
 export interface Device<S extends object = object> {
   /** All guest-visible mutable state, as plain data (numbers, bigints, booleans, null, Uint8Array, arrays and records of these). */
   readonly state: S;

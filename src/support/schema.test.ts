@@ -14,7 +14,17 @@ const schema = record({
 type State = Described<typeof schema>;
 const CODEC = codec("unit", 2, schema, (raw) => ({ ...(raw as object), latch: null }));
 
-const sample = (): State => ({ count: 7, latch: 3, fifo: Uint8Array.of(1, 2), pair: [0.5, true], mode: "read", nested: [{ wide: 1n, signed: -1n }, { wide: 2n, signed: 0n }] });
+const sample = (): State => ({
+  count: 7,
+  latch: 3,
+  fifo: Uint8Array.of(1, 2),
+  pair: [0.5, true],
+  mode: "read",
+  nested: [
+    { wide: 1n, signed: -1n },
+    { wide: 2n, signed: 0n },
+  ],
+});
 
 function errorOf(raw: unknown, version = 2): VmError {
   try {
@@ -38,7 +48,13 @@ describe("codec", () => {
   });
 
   it("names unit, field and value of the first mismatch", () => {
-    const error = errorOf({ ...sample(), nested: [{ wide: 1n, signed: 0n }, { wide: -5n, signed: 0n }] });
+    const error = errorOf({
+      ...sample(),
+      nested: [
+        { wide: 1n, signed: 0n },
+        { wide: -5n, signed: 0n },
+      ],
+    });
     expect(error.code).toBe("STATE_INVALID");
     expect(error.data).toEqual({ unit: "unit", field: "nested[1].wide", value: "-5" });
     expect(error.message).toBe("Cannot restore unit: nested[1].wide must be a bigint below 2^64, found -5");
@@ -61,9 +77,15 @@ describe("codec", () => {
   });
 
   it("never throws anything but STATE_INVALID, whatever it is given", () => {
-    fc.assert(fc.property(fc.anything({ withBigInt: true, withTypedArray: true, withNullPrototype: true, withSparseArray: true }), fc.integer(), (raw, version) => {
-      expect(VmError.is(errorOf(raw, version), "STATE_INVALID")).toBe(true);
-    }));
+    fc.assert(
+      fc.property(
+        fc.anything({ withBigInt: true, withTypedArray: true, withNullPrototype: true, withSparseArray: true }),
+        fc.integer(),
+        (raw, version) => {
+          expect(VmError.is(errorOf(raw, version), "STATE_INVALID")).toBe(true);
+        },
+      ),
+    );
   });
 
   it("migrates older versions and refuses newer ones", () => {

@@ -42,7 +42,10 @@ function scalar<T>(about: string, is: (raw: unknown) => raw is T): Schema<T> {
 
 /** A whole number from `min` to `max`, both included. */
 export function integer(min: number, max: number): Schema<number> {
-  return scalar(`a whole number from ${min} to ${max}`, (raw): raw is number => Number.isSafeInteger(raw) && (raw as number) >= min && (raw as number) <= max);
+  return scalar(
+    `a whole number from ${min} to ${max}`,
+    (raw): raw is number => Number.isSafeInteger(raw) && (raw as number) >= min && (raw as number) <= max,
+  );
 }
 
 /** 0..FFh. */
@@ -56,9 +59,15 @@ export const number: Schema<number> = scalar("a finite number", (raw): raw is nu
 /** true or false. */
 export const boolean: Schema<boolean> = scalar("true or false", (raw): raw is boolean => typeof raw === "boolean");
 /** An unsigned 64-bit integer. */
-export const u64: Schema<bigint> = scalar("a bigint below 2^64", (raw): raw is bigint => typeof raw === "bigint" && raw >= 0n && raw < 1n << 64n);
+export const u64: Schema<bigint> = scalar(
+  "a bigint below 2^64",
+  (raw): raw is bigint => typeof raw === "bigint" && raw >= 0n && raw < 1n << 64n,
+);
 /** A signed integer of at most 128 bits. */
-export const bigint: Schema<bigint> = scalar("a bigint within 128 bits", (raw): raw is bigint => typeof raw === "bigint" && BigInt.asIntN(128, raw) === raw);
+export const bigint: Schema<bigint> = scalar(
+  "a bigint within 128 bits",
+  (raw): raw is bigint => typeof raw === "bigint" && BigInt.asIntN(128, raw) === raw,
+);
 
 /** One of the values listed. */
 export function oneOf<const T extends string | number | boolean>(...values: readonly T[]): Schema<T> {
@@ -117,11 +126,14 @@ export function record<S extends object>(fields: { readonly [K in keyof S]-?: Sc
     about,
     encode: (value) => Object.fromEntries(entries.map(([name, schema]) => [name, schema.encode((value as Record<string, unknown>)[name])])),
     decode: (raw, where) => {
-      if (typeof raw !== "object" || raw === null || Array.isArray(raw) || Object.keys(raw).length !== entries.length) throw new Mismatch(where, about, raw);
-      return Object.fromEntries(entries.map(([name, schema]) => {
-        if (!Object.hasOwn(raw, name)) throw new Mismatch(where, about, raw);
-        return [name, schema.decode((raw as Record<string, unknown>)[name], where === "" ? name : `${where}.${name}`)];
-      })) as S;
+      if (typeof raw !== "object" || raw === null || Array.isArray(raw) || Object.keys(raw).length !== entries.length)
+        throw new Mismatch(where, about, raw);
+      return Object.fromEntries(
+        entries.map(([name, schema]) => {
+          if (!Object.hasOwn(raw, name)) throw new Mismatch(where, about, raw);
+          return [name, schema.decode((raw as Record<string, unknown>)[name], where === "" ? name : `${where}.${name}`)];
+        }),
+      ) as S;
     },
   };
 }
@@ -140,11 +152,15 @@ export interface Codec<S> {
  */
 export function codec<S>(kind: string, version: number, schema: Schema<S>, migrate?: (raw: unknown, version: number) => unknown): Codec<S> {
   const refuse = (reason: string, field: string, value: unknown, cause?: unknown): never => {
-    throw new VmError("STATE_INVALID", `Cannot restore ${kind}: ${reason}, found ${show(value)}`, { data: { unit: kind, field, value: show(value) }, cause });
+    throw new VmError("STATE_INVALID", `Cannot restore ${kind}: ${reason}, found ${show(value)}`, {
+      data: { unit: kind, field, value: show(value) },
+      cause,
+    });
   };
   const current = (raw: unknown, from: number): unknown => {
     if (from === version) return raw;
-    if (migrate === undefined || !Number.isInteger(from) || from < 1 || from > version) return refuse(`version must be ${version}`, "version", from);
+    if (migrate === undefined || !Number.isInteger(from) || from < 1 || from > version)
+      return refuse(`version must be ${version}`, "version", from);
     try {
       return migrate(raw, from);
     } catch (cause) {

@@ -20,8 +20,22 @@ function latch(faults: { make?: (device: Latch) => Latch; state?: Partial<Codec<
     const drive = (): void => wiring.line("top").set(state.value > 127);
     const device: Latch = {
       state,
-      ports: [{ name: "latch", base: 0, length: 1, read: () => state.value, write: (_offset, _width, value) => { state.value = value & 0xff; drive(); } }],
-      reset: () => { state.value = 0; drive(); },
+      ports: [
+        {
+          name: "latch",
+          base: 0,
+          length: 1,
+          read: () => state.value,
+          write: (_offset, _width, value) => {
+            state.value = value & 0xff;
+            drive();
+          },
+        },
+      ],
+      reset: () => {
+        state.value = 0;
+        drive();
+      },
       resync: drive,
     };
     return faults.make?.(device) ?? device;
@@ -30,19 +44,30 @@ function latch(faults: { make?: (device: Latch) => Latch; state?: Partial<Codec<
 }
 
 function broken(type: LatchType): string[] {
-  return [...deviceCases(type, {}, (device) => outPort(device, 0, 0x99))].filter(([, run]) => {
-    try {
-      run();
-    } catch {
-      return true;
-    }
-    return false;
-  }).map(([name]) => name);
+  return [...deviceCases(type, {}, (device) => outPort(device, 0, 0x99))]
+    .filter(([, run]) => {
+      try {
+        run();
+      } catch {
+        return true;
+      }
+      return false;
+    })
+    .map(([name]) => name);
 }
 
 const withPorts = (device: Latch, read: (plain: number) => number, write: (value: number) => number = (value) => value): Latch => {
   const [port] = device.ports!;
-  return { ...device, ports: [{ ...port!, read: (offset, width) => read(port!.read(offset, width)), write: (offset, width, value) => port!.write(offset, width, write(value)) }] };
+  return {
+    ...device,
+    ports: [
+      {
+        ...port!,
+        read: (offset, width) => read(port!.read(offset, width)),
+        write: (offset, width, value) => port!.write(offset, width, write(value)),
+      },
+    ],
+  };
 };
 
 describe("the device contract notices", () => {
@@ -53,13 +78,17 @@ describe("the device contract notices", () => {
   it("state that is kept elsewhere", () => {
     const make = (device: Latch): Latch => {
       let toggle = 0;
-      return withPorts(device, (plain) => plain ^ toggle, (value) => (toggle = value & 1, value));
+      return withPorts(
+        device,
+        (plain) => plain ^ toggle,
+        (value) => ((toggle = value & 1), value),
+      );
     };
     expect(broken(latch({ make }))).toEqual(["goes on after a restore as the original does"]);
   });
 
   it("outputs that are not driven after a restore", () => {
-    const make = ({ resync: _, ...device }: Latch): Latch => device;
+    const make = ({ state, ports, reset }: Latch): Latch => ({ state, ports: ports!, reset });
     expect(broken(latch({ make }))).toEqual(["restores what it saved, all of it"]);
   });
 
@@ -70,7 +99,17 @@ describe("the device contract notices", () => {
   it("answers that do not fit, and handlers that throw", () => {
     const wide = latch({ make: (device) => withPorts(device, (plain) => plain + 0x100) });
     expect(broken(wide)).toContain("answers every access of every width with a value that fits, and keeps a state that can be saved");
-    const touchy = latch({ make: (device) => withPorts(device, (plain) => plain, (value) => { if (value > 127) throw new Error("odd"); return value; }) });
+    const touchy = latch({
+      make: (device) =>
+        withPorts(
+          device,
+          (plain) => plain,
+          (value) => {
+            if (value > 127) throw new Error("odd");
+            return value;
+          },
+        ),
+    });
     expect(broken(touchy)).toContain("answers every access of every width with a value that fits, and keeps a state that can be saved");
   });
 

@@ -137,7 +137,8 @@ function namesItself<C, S extends object, D extends Device<S>>({ type }: Subject
 
 function restoresWhatItSaved<C, S extends object, D extends Device<S>>(subject: Subject<C, S, D>): void {
   const { device, wiring } = subject.disturbed();
-  if (Object.keys(device.state).length > 0) expect(subject.save(device), "disturb must change the state").not.toEqual(subject.save(subject.fresh().device));
+  if (Object.keys(device.state).length > 0)
+    expect(subject.save(device), "disturb must change the state").not.toEqual(subject.save(subject.fresh().device));
   const copy = subject.copyOf(device, wiring);
   expect(copy.device.state).toEqual(device.state);
   for (const [name, line] of wiring.lines) expect(copy.wiring.line(name).level, `line ${name}`).toBe(line.level);
@@ -162,22 +163,28 @@ function resetsToPowerOn<C, S extends object, D extends Device<S>>(subject: Subj
 
 function answersEveryAccess<C, S extends object, D extends Device<S>>(subject: Subject<C, S, D>): void {
   if (subject.regions === 0) return;
-  fc.assert(fc.property(accesses(subject.regions), (list) => {
-    const { device, wiring } = subject.fresh();
-    drive(device, wiring, list);
-    expect(subject.type.state.decode(subject.save(device), subject.type.state.version)).toEqual(device.state);
-  }), { numRuns: 60 });
+  fc.assert(
+    fc.property(accesses(subject.regions), (list) => {
+      const { device, wiring } = subject.fresh();
+      drive(device, wiring, list);
+      expect(subject.type.state.decode(subject.save(device), subject.type.state.version)).toEqual(device.state);
+    }),
+    { numRuns: 60 },
+  );
 }
 
 function goesOnAfterRestore<C, S extends object, D extends Device<S>>(subject: Subject<C, S, D>): void {
   if (subject.regions === 0) return;
-  fc.assert(fc.property(accesses(subject.regions), accesses(subject.regions), (before, after) => {
-    const original = subject.fresh();
-    drive(original.device, original.wiring, before);
-    const copy = subject.copyOf(original.device, original.wiring);
-    expect(drive(copy.device, copy.wiring, after)).toEqual(drive(original.device, original.wiring, after));
-    expect(subject.save(copy.device)).toEqual(subject.save(original.device));
-  }), { numRuns: 60 });
+  fc.assert(
+    fc.property(accesses(subject.regions), accesses(subject.regions), (before, after) => {
+      const original = subject.fresh();
+      drive(original.device, original.wiring, before);
+      const copy = subject.copyOf(original.device, original.wiring);
+      expect(drive(copy.device, copy.wiring, after)).toEqual(drive(original.device, original.wiring, after));
+      expect(subject.save(copy.device)).toEqual(subject.save(original.device));
+    }),
+    { numRuns: 60 },
+  );
 }
 
 function refusesDamage<C, S extends object, D extends Device<S>>(subject: Subject<C, S, D>): void {
@@ -185,10 +192,19 @@ function refusesDamage<C, S extends object, D extends Device<S>>(subject: Subjec
   const encoded = subject.save(subject.disturbed().device);
   for (const damaged of damages(encoded)) {
     const error = caught(() => type.state.decode(damaged, type.state.version));
-    expect(VmError.is(error, "STATE_INVALID"), `accepted ${JSON.stringify(damaged, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))}`).toBe(true);
+    expect(
+      VmError.is(error, "STATE_INVALID"),
+      `accepted ${JSON.stringify(damaged, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))}`,
+    ).toBe(true);
     expect((error as VmError).data["unit"]).toBe(type.kind);
   }
-  expect(VmError.is(caught(() => type.state.decode(encoded, type.state.version + 1)), "STATE_INVALID"), "accepted a later version").toBe(true);
+  expect(
+    VmError.is(
+      caught(() => type.state.decode(encoded, type.state.version + 1)),
+      "STATE_INVALID",
+    ),
+    "accepted a later version",
+  ).toBe(true);
 }
 
 function caught(run: () => unknown): unknown {
@@ -204,7 +220,12 @@ function caught(run: () => unknown): unknown {
  * The contract's cases for a device type, by name; each throws when the type does not keep it.
  * @param disturb brings a fresh device into a state that differs from power-on
  */
-export function deviceCases<C, S extends object, D extends Device<S>>(type: DeviceType<C, S, D>, config: C, disturb: (device: D, wiring: FakeWiring) => void, options: ContractOptions = {}): ReadonlyMap<string, () => void> {
+export function deviceCases<C, S extends object, D extends Device<S>>(
+  type: DeviceType<C, S, D>,
+  config: C,
+  disturb: (device: D, wiring: FakeWiring) => void,
+  options: ContractOptions = {},
+): ReadonlyMap<string, () => void> {
   const subject = new Subject(type, config, disturb, options.wiring ?? fakeWiring);
   const cases = new Map<string, () => void>([
     ["names its state after itself", () => namesItself(subject)],
@@ -220,8 +241,13 @@ export function deviceCases<C, S extends object, D extends Device<S>>(type: Devi
 }
 
 /** Registers the contract's cases as tests; parameters as for `deviceCases`. */
-export function deviceContract<C, S extends object, D extends Device<S>>(type: DeviceType<C, S, D>, config: C, disturb: (device: D, wiring: FakeWiring) => void, options: ContractOptions = {}): void {
+export function deviceContract<C, S extends object, D extends Device<S>>(
+  type: DeviceType<C, S, D>,
+  config: C,
+  disturb: (device: D, wiring: FakeWiring) => void,
+  options: ContractOptions = {},
+): void {
   describe(`${type.kind} keeps the device contract`, () => {
-    for (const [name, run] of deviceCases(type, config, disturb, options)) it(name, run);
+    for (const [name, check] of deviceCases(type, config, disturb, options)) it(name, () => check());
   });
 }

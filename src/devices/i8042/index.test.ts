@@ -68,7 +68,13 @@ describe("the controller", () => {
     expect(data()).toBe(0x03);
   });
 
-  it.each([[0xa4, 0xf1], [0xa9, 0x00], [0xab, 0x00], [0xc0, 0xb0], [0xe0, 0x03]])("answers command %i with %i", (asked, answer) => {
+  it.each([
+    [0xa4, 0xf1],
+    [0xa9, 0x00],
+    [0xab, 0x00],
+    [0xc0, 0xb0],
+    [0xe0, 0x03],
+  ])("answers command %i with %i", (asked, answer) => {
     command(asked);
     expect([status() & 1, data()]).toEqual([1, answer]);
   });

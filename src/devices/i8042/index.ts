@@ -45,17 +45,41 @@ export interface I8042State {
 const QUEUE = 16;
 const RAM = 32;
 
-const STATE: Codec<I8042State> = codec("i8042", 1, record<I8042State>({
-  ram: bytes(RAM), data: u8, full: boolean, fromAux: boolean, timeout: boolean, lastWasCommand: boolean,
-  awaiting: nullable(u8), outputPort: u8, queue: array(u8, 0, QUEUE), wireFreeAt: number, released: boolean, keyboard: KEYBOARD,
-}));
+const STATE: Codec<I8042State> = codec(
+  "i8042",
+  1,
+  record<I8042State>({
+    ram: bytes(RAM),
+    data: u8,
+    full: boolean,
+    fromAux: boolean,
+    timeout: boolean,
+    lastWasCommand: boolean,
+    awaiting: nullable(u8),
+    outputPort: u8,
+    queue: array(u8, 0, QUEUE),
+    wireFreeAt: number,
+    released: boolean,
+    keyboard: KEYBOARD,
+  }),
+);
 
 function powerOn(): I8042State {
   const ram = new Uint8Array(RAM);
   ram[0] = spec.COMMAND_BYTE_KBD_INT | spec.COMMAND_BYTE_AUX_INT;
   return {
-    ram, data: 0, full: false, fromAux: false, timeout: false, lastWasCommand: false, awaiting: null, outputPort: spec.OUTPUT_POWER_ON,
-    queue: [], wireFreeAt: 0, released: false, keyboard: powerOnKeyboard(),
+    ram,
+    data: 0,
+    full: false,
+    fromAux: false,
+    timeout: false,
+    lastWasCommand: false,
+    awaiting: null,
+    outputPort: spec.OUTPUT_POWER_ON,
+    queue: [],
+    wireFreeAt: 0,
+    released: false,
+    keyboard: powerOnKeyboard(),
   };
 }
 
@@ -71,8 +95,18 @@ export class I8042 implements Device<I8042State> {
     this.#wiring = wiring;
     this.#keyboard = config.keyboard === false ? undefined : keyboardOver(() => this.state.keyboard);
     this.ports = [
-      { name: "i8042.data", base: spec.DATA_PORT, length: 1, ...byteWide({ readByte: () => this.#readData(), writeByte: (_, value) => this.#writeData(value) }) },
-      { name: "i8042.command", base: spec.COMMAND_PORT, length: 1, ...byteWide({ readByte: () => this.#status(), writeByte: (_, value) => this.#command(value) }) },
+      {
+        name: "i8042.data",
+        base: spec.DATA_PORT,
+        length: 1,
+        ...byteWide({ readByte: () => this.#readData(), writeByte: (_, value) => this.#writeData(value) }),
+      },
+      {
+        name: "i8042.command",
+        base: spec.COMMAND_PORT,
+        length: 1,
+        ...byteWide({ readByte: () => this.#status(), writeByte: (_, value) => this.#command(value) }),
+      },
     ];
   }
 
@@ -101,7 +135,14 @@ export class I8042 implements Device<I8042State> {
 
   #status(): number {
     const { full, fromAux, timeout, lastWasCommand } = this.state;
-    return spec.STATUS_INH | (this.#commandByte & spec.COMMAND_BYTE_SYS) | (full ? spec.STATUS_OBF : 0) | (fromAux ? spec.STATUS_MOB : 0) | (timeout ? spec.STATUS_TO : 0) | (lastWasCommand ? spec.STATUS_A2 : 0);
+    return (
+      spec.STATUS_INH |
+      (this.#commandByte & spec.COMMAND_BYTE_SYS) |
+      (full ? spec.STATUS_OBF : 0) |
+      (fromAux ? spec.STATUS_MOB : 0) |
+      (timeout ? spec.STATUS_TO : 0) |
+      (lastWasCommand ? spec.STATUS_A2 : 0)
+    );
   }
 
   #readData(): number {
@@ -219,7 +260,9 @@ export class I8042 implements Device<I8042State> {
 
   /** Clock of the keyboard (bit 0) and of the auxiliary device (bit 1), low while disabled. */
   #testInputs(): number {
-    return ((this.#commandByte & spec.COMMAND_BYTE_KBD_OFF) === 0 ? 1 : 0) | ((this.#commandByte & spec.COMMAND_BYTE_AUX_OFF) === 0 ? 2 : 0);
+    return (
+      ((this.#commandByte & spec.COMMAND_BYTE_KBD_OFF) === 0 ? 1 : 0) | ((this.#commandByte & spec.COMMAND_BYTE_AUX_OFF) === 0 ? 2 : 0)
+    );
   }
 
   #writeOutputPort(value: number): void {

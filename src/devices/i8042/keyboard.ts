@@ -1,4 +1,4 @@
-// A PS/2 keyboard (IBM PS/2 Hardware Interface Technical Reference, "Keyboard (101/102-Key)"): the commands a system sends to it.
+// A PS/2 keyboard (PS/2 manual "Keyboard (101/102-Key)"): the commands a system sends to it.
 // Keys come from elsewhere; this is what answers probing.
 import { boolean, integer, nullable, record, u8, type Schema } from "../../support/schema.ts";
 import type { Ps2Device } from "./ps2.ts";
@@ -37,7 +37,14 @@ export interface KeyboardState {
 }
 
 /** Describes KeyboardState. */
-export const KEYBOARD: Schema<KeyboardState> = record<KeyboardState>({ scanning: boolean, scanCodeSet: integer(1, 3), leds: integer(0, 7), rate: integer(0, 0x7f), awaiting: nullable(u8), last: u8 });
+export const KEYBOARD: Schema<KeyboardState> = record<KeyboardState>({
+  scanning: boolean,
+  scanCodeSet: integer(1, 3),
+  leds: integer(0, 7),
+  rate: integer(0, 0x7f),
+  awaiting: nullable(u8),
+  last: u8,
+});
 
 /** A keyboard as it powers up: scanning, scan code set 2. */
 export function powerOnKeyboard(): KeyboardState {

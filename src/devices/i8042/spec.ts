@@ -1,4 +1,4 @@
-// Intel 8042 keyboard controller as IBM programmed it for the PC/AT and PS/2 (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and
+// Intel 8042 keyboard controller as IBM programmed it for the PC/AT and PS/2 (PS/2 manual "Keyboard and
 // Auxiliary Device Controller"; 82C42PC data sheet).
 //
 //   status, port 64h                                command byte, internal RAM 0
@@ -18,6 +18,7 @@
 export const DATA_PORT = 0x60;
 export const COMMAND_PORT = 0x64;
 
+/** Status register. */
 export const STATUS_OBF = 0x01;
 export const STATUS_SYS = 0x04;
 export const STATUS_A2 = 0x08;
@@ -27,6 +28,7 @@ export const STATUS_INH = 0x10;
 export const STATUS_MOB = 0x20;
 export const STATUS_TO = 0x40;
 
+/** Command byte. */
 export const COMMAND_BYTE_KBD_INT = 0x01;
 export const COMMAND_BYTE_AUX_INT = 0x02;
 export const COMMAND_BYTE_SYS = 0x04;
@@ -34,6 +36,7 @@ export const COMMAND_BYTE_KBD_OFF = 0x10;
 export const COMMAND_BYTE_AUX_OFF = 0x20;
 export const COMMAND_BYTE_XLAT = 0x40;
 
+/** Output port. */
 export const OUTPUT_RESET = 0x01;
 export const OUTPUT_A20 = 0x02;
 export const OUTPUT_IRQ1 = 0x10;
@@ -67,6 +70,7 @@ export const READ_TEST_INPUTS = 0xe0;
 /** F0h..FFh: bits 0 to 3 that are 0 pulse those bits of the output port low; FEh resets the processor. */
 export const PULSE_OUTPUT = 0xf0;
 
+/** Answers. */
 export const NO_PASSWORD = 0xf1;
 export const SELF_TEST_PASSED = 0x55;
 export const TEST_PASSED = 0x00;

@@ -1,4 +1,4 @@
-// Scan code set 2 to set 1, as the controller translates while XLAT is set (IBM PS/2 Hardware Interface Technical Reference, "Scan Code
+// Scan code set 2 to set 1, as the controller translates while XLAT is set (PS/2 manual "Scan Code
 // Translation"). Answers of the keyboard pass through the same table, which is why its identity reads as AB 41.
 
 /** The break prefix of set 2: translation drops it and sets bit 7 of the code that follows. */
@@ -6,6 +6,7 @@ export const BREAK = 0xf0;
 const BREAK_BIT = 0x80;
 
 // Index: byte from the keyboard, 00h to 7Fh; value: code of set 1.
+// oxfmt-ignore
 const SET_1: readonly number[] = [
   0xff, 0x43, 0x41, 0x3f, 0x3d, 0x3b, 0x3c, 0x58, 0x64, 0x44, 0x42, 0x40, 0x3e, 0x0f, 0x29, 0x59,
   0x65, 0x38, 0x2a, 0x70, 0x1d, 0x10, 0x02, 0x5a, 0x66, 0x71, 0x2c, 0x1f, 0x1e, 0x11, 0x03, 0x5b,

@@ -1,8 +1,28 @@
 // One 8259A: request, in-service and mask registers, priority resolver, initialization and operation command words.
 import { boolean, integer, oneOf, record, u8, type Schema } from "../../support/schema.ts";
 import {
-  ICW1, ICW1_IC4, ICW1_SNGL, ICW2_BASE, ICW4_AEOI, ICW4_SFNM, OCW2_EOI, OCW2_EOI_SPECIFIC, OCW2_LEVEL, OCW2_ROTATE_AEOI_CLEAR, OCW2_ROTATE_AEOI_SET,
-  OCW2_ROTATE_EOI, OCW2_ROTATE_EOI_SPECIFIC, OCW2_SET_PRIORITY, OCW3, OCW3_ESMM, OCW3_P, OCW3_RIS, OCW3_RR, OCW3_SMM, POLL_REQUEST, SPURIOUS_LEVEL,
+  ICW1,
+  ICW1_IC4,
+  ICW1_SNGL,
+  ICW2_BASE,
+  ICW4_AEOI,
+  ICW4_SFNM,
+  OCW2_EOI,
+  OCW2_EOI_SPECIFIC,
+  OCW2_LEVEL,
+  OCW2_ROTATE_AEOI_CLEAR,
+  OCW2_ROTATE_AEOI_SET,
+  OCW2_ROTATE_EOI,
+  OCW2_ROTATE_EOI_SPECIFIC,
+  OCW2_SET_PRIORITY,
+  OCW3,
+  OCW3_ESMM,
+  OCW3_P,
+  OCW3_RIS,
+  OCW3_RR,
+  OCW3_SMM,
+  POLL_REQUEST,
+  SPURIOUS_LEVEL,
 } from "./spec.ts";
 
 /** What is expected at the odd port: nothing known yet, an initialization command word, or the mask (OCW1). */
@@ -31,18 +51,41 @@ export interface ControllerState {
 
 /** Describes ControllerState. */
 export const CONTROLLER: Schema<ControllerState> = record<ControllerState>({
-  inputs: u8, irr: u8, isr: u8, imr: u8, elcr: u8,
+  inputs: u8,
+  irr: u8,
+  isr: u8,
+  imr: u8,
+  elcr: u8,
   expecting: oneOf<Expecting>("nothing", "icw2", "icw3", "icw4", "ocw1"),
-  icw1: u8, icw2: u8, icw3: u8, icw4: u8,
+  icw1: u8,
+  icw2: u8,
+  icw3: u8,
+  icw4: u8,
   lowest: integer(0, 7),
-  readIsr: boolean, poll: boolean, specialMask: boolean, rotateInAeoi: boolean,
+  readIsr: boolean,
+  poll: boolean,
+  specialMask: boolean,
+  rotateInAeoi: boolean,
 });
 
 /** A controller that has not been initialized: it asks for nothing. `inputs` are levels that are driven from outside. */
 export function powerOnController(inputs: number): ControllerState {
   return {
-    inputs, irr: 0, isr: 0, imr: 0, elcr: 0, expecting: "nothing", icw1: 0, icw2: 0, icw3: 0, icw4: 0,
-    lowest: 7, readIsr: false, poll: false, specialMask: false, rotateInAeoi: false,
+    inputs,
+    irr: 0,
+    isr: 0,
+    imr: 0,
+    elcr: 0,
+    expecting: "nothing",
+    icw1: 0,
+    icw2: 0,
+    icw3: 0,
+    icw4: 0,
+    lowest: 7,
+    readIsr: false,
+    poll: false,
+    specialMask: false,
+    rotateInAeoi: false,
   };
 }
 
@@ -147,7 +190,14 @@ function readPoll(c: ControllerState): number {
 // 8259A datasheet, "Initialization Command Words 1 and 2", items a to f. ISR is cleared as well, which every clone does.
 function initialize(c: ControllerState, icw1: number): void {
   const { inputs, elcr } = c;
-  Object.assign(c, powerOnController(inputs), { elcr, icw1, icw2: c.icw2, icw3: c.icw3, irr: inputs & elcr, expecting: "icw2" satisfies Expecting });
+  Object.assign(c, powerOnController(inputs), {
+    elcr,
+    icw1,
+    icw2: c.icw2,
+    icw3: c.icw3,
+    irr: inputs & elcr,
+    expecting: "icw2" satisfies Expecting,
+  });
 }
 
 function afterIcw3(c: ControllerState): Expecting {

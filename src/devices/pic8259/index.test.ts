@@ -9,7 +9,10 @@ let pic: Pic8259;
 
 /** ICW1 to ICW4 of both controllers as a PC has them: vectors 20h and 28h, slave at IR2. */
 function initialize(device: Pic8259, icw4 = 0x01): void {
-  for (const [base, vector, cascade] of [[0x20, 0x20, 0x04], [0xa0, 0x28, 0x02]] as const) {
+  for (const [base, vector, cascade] of [
+    [0x20, 0x20, 0x04],
+    [0xa0, 0x28, 0x02],
+  ] as const) {
     outPort(device, base, 0x11);
     outPort(device, base + 1, vector);
     outPort(device, base + 1, cascade);
@@ -86,13 +89,25 @@ describe("priorities", () => {
     pic.setIrq(3, false);
     pic.setIrq(3, true);
     pic.setIrq(0, true);
-    expect([0, 1, 2].map(() => { const vector = pic.acknowledge(); outPort(pic, 0x20, 0x20); return vector; })).toEqual([0x24, 0x20, 0x23]);
+    expect(
+      [0, 1, 2].map(() => {
+        const vector = pic.acknowledge();
+        outPort(pic, 0x20, 0x20);
+        return vector;
+      }),
+    ).toEqual([0x24, 0x20, 0x23]);
   });
 
   it("sets priority: level 5 lowest makes level 6 highest", () => {
     outPort(pic, 0x20, 0xc5);
     for (const level of [0, 5, 6, 7]) pic.setIrq(level, true);
-    expect([0, 1, 2, 3].map(() => { const vector = pic.acknowledge(); outPort(pic, 0x20, 0x20); return vector; })).toEqual([0x26, 0x27, 0x20, 0x25]);
+    expect(
+      [0, 1, 2, 3].map(() => {
+        const vector = pic.acknowledge();
+        outPort(pic, 0x20, 0x20);
+        return vector;
+      }),
+    ).toEqual([0x26, 0x27, 0x20, 0x25]);
   });
 
   it("rotates on a specific EOI", () => {
@@ -242,21 +257,23 @@ describe("whatever the guest does", () => {
   const change = fc.record({ irq: fc.nat(15), level: fc.boolean() });
 
   it("INTR means that the next vector comes from a request that is not masked", () => {
-    fc.assert(fc.property(fc.array(fc.oneof(write, change), { maxLength: 60 }), (steps) => {
-      const wires = fakeWiring();
-      const device = pic8259.create({}, wires);
-      initialize(device);
-      for (const step of steps) {
-        if ("irq" in step) device.setIrq(step.irq, step.level);
-        else outPort(device, step.port, step.value);
-        const { irr: requests, imr, isr: before } = device.state.master;
-        expect(wires.line("intr").level).toBe(device.pending);
-        if (!device.pending) continue;
-        expect(requests & ~imr).not.toBe(0);
-        device.acknowledge();
-        expect(device.state.master.isr & before).toBe(before);
-      }
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(write, change), { maxLength: 60 }), (steps) => {
+        const wires = fakeWiring();
+        const device = pic8259.create({}, wires);
+        initialize(device);
+        for (const step of steps) {
+          if ("irq" in step) device.setIrq(step.irq, step.level);
+          else outPort(device, step.port, step.value);
+          const { irr: requests, imr, isr: before } = device.state.master;
+          expect(wires.line("intr").level).toBe(device.pending);
+          if (!device.pending) continue;
+          expect(requests & ~imr).not.toBe(0);
+          device.acknowledge();
+          expect(device.state.master.isr & before).toBe(before);
+        }
+      }),
+    );
   });
 });
 

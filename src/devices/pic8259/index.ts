@@ -6,7 +6,18 @@ import { byteWide } from "../../bus/byte-wide.ts";
 import { codec, record } from "../../support/schema.ts";
 import type { Codec, Device, DeviceType, Line, PortRegion, Wiring } from "../device.ts";
 import {
-  accept, CONTROLLER, hasSlave, powerOnController, readMask, readStatus, requested, setElcr, setInput, vectorOf, writeCommand, writeData,
+  accept,
+  CONTROLLER,
+  hasSlave,
+  powerOnController,
+  readMask,
+  readStatus,
+  requested,
+  setElcr,
+  setInput,
+  vectorOf,
+  writeCommand,
+  writeData,
   type ControllerState,
 } from "./controller.ts";
 import { CASCADE_LEVEL, ELCR_BASE, ELCR_MASTER_MASK, ELCR_SLAVE_MASK, ICW3_ID, MASTER_BASE, SLAVE_BASE } from "./spec.ts";

@@ -55,8 +55,20 @@ export const COUNTER: Schema<CounterState> = record<CounterState>({
 /** A counter as the PC powers up: the 8254's own state is undefined then, so OUT is held low and nothing counts. */
 export function powerOnCounter(gate: boolean, at: number): CounterState {
   return {
-    control: RW_BOTH << RW_SHIFT, count: 0, written: false, lowByte: null, loading: false, nullCount: true, loaded: 0, left: 0,
-    high: true, gate, at, latchedStatus: null, latchedCount: [], readMsb: false,
+    control: RW_BOTH << RW_SHIFT,
+    count: 0,
+    written: false,
+    lowByte: null,
+    loading: false,
+    nullCount: true,
+    loaded: 0,
+    left: 0,
+    high: true,
+    gate,
+    at,
+    latchedStatus: null,
+    latchedCount: [],
+    readMsb: false,
   };
 }
 
@@ -156,10 +168,10 @@ export function readByte(counter: CounterState): number {
     counter.latchedStatus = null;
     return status;
   }
-  if (counter.latchedCount.length > 0) {
-    const byte = counter.latchedCount.shift()!;
+  const latched = counter.latchedCount.shift();
+  if (latched !== undefined) {
     counter.readMsb = counter.latchedCount.length > 0;
-    return byte;
+    return latched;
   }
   const access = (counter.control >> RW_SHIFT) & 3;
   const msb = access === RW_MSB || (access === RW_BOTH && counter.readMsb);
@@ -289,5 +301,7 @@ function elementOf(counter: CounterState): number {
   const modulus = modulusOf(counter);
   const element = ((value % modulus) + modulus) % modulus;
   if ((counter.control & BCD) === 0) return element;
-  return (Math.floor(element / 1000) << 12) | ((Math.floor(element / 100) % 10) << 8) | ((Math.floor(element / 10) % 10) << 4) | (element % 10);
+  return (
+    (Math.floor(element / 1000) << 12) | ((Math.floor(element / 100) % 10) << 8) | ((Math.floor(element / 10) % 10) << 4) | (element % 10)
+  );
 }

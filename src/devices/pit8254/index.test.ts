@@ -29,7 +29,7 @@ describe("IRQ 0", () => {
     expect(rises.slice(0, 3)).toEqual([1, 2, 3].map((cycle) => nsOfTick(1 + cycle * HZ_100)));
     expect(irq.rises - before).toBe(99);
     wiring.clock.advance(59e9);
-    expect(irq.rises - before).toBe(Math.floor((60e9 * 21 / 17_600 - 1) / HZ_100));
+    expect(irq.rises - before).toBe(Math.floor(((60e9 * 21) / 17_600 - 1) / HZ_100));
   });
 
   it("makes one edge of the ticks missed while the host was late, and goes on in phase", () => {

@@ -10,17 +10,44 @@ import { VmError } from "../../support/errors.ts";
 import { codec, record, tuple } from "../../support/schema.ts";
 import type { Clock, Codec, Device, DeviceType, Line, PortRegion, Timer, Wiring } from "../device.ts";
 import {
-  advance, COUNTER, isPossible, latchCount, latchStatus, modeOf, nextRise, outOf, powerOnCounter, readByte, setGate, writeControl, writeCount,
+  advance,
+  COUNTER,
+  isPossible,
+  latchCount,
+  latchStatus,
+  modeOf,
+  nextRise,
+  outOf,
+  powerOnCounter,
+  readByte,
+  setGate,
+  writeControl,
+  writeCount,
   type CounterState,
 } from "./counter.ts";
-import { CONTROL_WORD, nsOfTick, PIT_BASE, READ_BACK_COUNT, READ_BACK_STATUS, RW_LATCH, RW_SHIFT, SC_READ_BACK, SC_SHIFT, ticksAt } from "./spec.ts";
+import {
+  CONTROL_WORD,
+  nsOfTick,
+  PIT_BASE,
+  READ_BACK_COUNT,
+  READ_BACK_STATUS,
+  RW_LATCH,
+  RW_SHIFT,
+  SC_READ_BACK,
+  SC_SHIFT,
+  ticksAt,
+} from "./spec.ts";
 
 /** The three counters. */
 export interface PitState {
   counters: [CounterState, CounterState, CounterState];
 }
 
-const STATE: Codec<PitState> = codec("pit8254", 1, record<PitState>({ counters: tuple<[CounterState, CounterState, CounterState]>(COUNTER, COUNTER, COUNTER) }));
+const STATE: Codec<PitState> = codec(
+  "pit8254",
+  1,
+  record<PitState>({ counters: tuple<[CounterState, CounterState, CounterState]>(COUNTER, COUNTER, COUNTER) }),
+);
 
 /** An 8254. Line: "irq" (OUT of counter 0). */
 export class Pit8254 implements Device<PitState> {
@@ -33,7 +60,14 @@ export class Pit8254 implements Device<PitState> {
   constructor(wiring: Wiring) {
     this.#clock = wiring.clock;
     this.#irq = wiring.line("irq");
-    this.ports = [{ name: "pit8254", base: PIT_BASE, length: 4, ...byteWide({ readByte: (offset) => this.#read(offset), writeByte: (offset, value) => this.#write(offset, value) }) }];
+    this.ports = [
+      {
+        name: "pit8254",
+        base: PIT_BASE,
+        length: 4,
+        ...byteWide({ readByte: (offset) => this.#read(offset), writeByte: (offset, value) => this.#write(offset, value) }),
+      },
+    ];
     this.state = powerOn(this.#clock);
   }
 
@@ -47,7 +81,9 @@ export class Pit8254 implements Device<PitState> {
     this.state.counters.forEach((counter, index) => {
       if (isPossible(counter, now)) return;
       const { at, left, loaded } = counter;
-      throw new VmError("STATE_INVALID", `Cannot restore pit8254: counters[${index}] cannot be ${left} of ${loaded} at tick ${at}`, { data: { unit: "pit8254", field: `counters[${index}]`, value: { at, left, loaded } } });
+      throw new VmError("STATE_INVALID", `Cannot restore pit8254: counters[${index}] cannot be ${left} of ${loaded} at tick ${at}`, {
+        data: { unit: "pit8254", field: `counters[${index}]`, value: { at, left, loaded } },
+      });
     });
     this.#drive();
   }

@@ -1,6 +1,20 @@
 // Between a moment and the bytes that show it: BCD or binary, 12 or 24 hours.
 import {
-  B_24H, B_DM, CENTURY, DATE_OF_MONTH, DAY_OF_WEEK, DONT_CARE, HOURS, HOURS_ALARM, MINUTES, MINUTES_ALARM, MONTH, PM, SECONDS, SECONDS_ALARM, YEAR,
+  B_24H,
+  B_DM,
+  CENTURY,
+  DATE_OF_MONTH,
+  DAY_OF_WEEK,
+  DONT_CARE,
+  HOURS,
+  HOURS_ALARM,
+  MINUTES,
+  MINUTES_ALARM,
+  MONTH,
+  PM,
+  SECONDS,
+  SECONDS_ALARM,
+  YEAR,
 } from "./spec.ts";
 
 /** The registers that hold the time and the calendar, without alarms. */

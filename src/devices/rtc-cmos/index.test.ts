@@ -33,7 +33,14 @@ describe("time", () => {
     expect(time(rtc).slice(1, 4)).toEqual([0x24, 0x02, 0x29]);
   });
 
-  it.each([[0, 0x12], [1, 0x01], [11, 0x11], [12, 0x92], [13, 0x81], [23, 0x91]])("shows hour %i in the 12-hour format", (hour, byte) => {
+  it.each([
+    [0, 0x12],
+    [1, 0x01],
+    [11, 0x11],
+    [12, 0x92],
+    [13, 0x81],
+    [23, 0x91],
+  ])("shows hour %i in the 12-hour format", (hour, byte) => {
     const { rtc } = make(Date.UTC(2020, 0, 1, hour));
     write(rtc, 0x0b, 0x00);
     expect(read(rtc, 4)).toBe(byte);
@@ -46,7 +53,17 @@ describe("time", () => {
     write(rtc, 0x0b, 0x82);
     wiring.clock.advance(ms(5000));
     expect(read(rtc, 0)).toBe(0x58);
-    for (const [register, value] of [[0x32, 0x20], [9, 0x38], [8, 0x01], [7, 0x19], [6, 5], [4, 0x03], [2, 0x14], [0, 0x07]] as const) write(rtc, register, value);
+    for (const [register, value] of [
+      [0x32, 0x20],
+      [9, 0x38],
+      [8, 0x01],
+      [7, 0x19],
+      [6, 5],
+      [4, 0x03],
+      [2, 0x14],
+      [0, 0x07],
+    ] as const)
+      write(rtc, register, value);
     write(rtc, 0x0b, 0x02);
     expect(time(rtc)).toEqual([0x20, 0x38, 0x01, 0x19, 5, 0x03, 0x14, 0x07]);
     wiring.clock.advance(ms(99));
@@ -69,18 +86,21 @@ describe("time", () => {
 
   it("keeps any moment that is written, in all formats", () => {
     const moment = fc.date({ min: new Date("1900-01-01T00:00:00Z"), max: new Date("2099-12-31T23:59:59Z"), noInvalidDate: true });
-    fc.assert(fc.property(moment, fc.constantFrom(0, 2, 4, 6), fc.constantFrom(0, 2, 4, 6), (when, writing, reading) => {
-      const source = make(when.getTime());
-      write(source.rtc, 0x0b, writing);
-      const { rtc, wiring } = make();
-      write(rtc, 0x0b, 0x80 | writing);
-      for (const register of [0x32, 9, 8, 7, 6, 4, 2, 0]) write(rtc, register, read(source.rtc, register));
-      write(rtc, 0x0b, writing);
-      for (const each of [source.rtc, rtc]) write(each, 0x0b, reading);
-      expect(time(rtc)).toEqual(time(source.rtc));
-      for (const each of [source.wiring, wiring]) each.clock.advance(ms(86_400_000));
-      expect(time(rtc).slice(0, 6)).toEqual(time(source.rtc).slice(0, 6));
-    }), { numRuns: 50 });
+    fc.assert(
+      fc.property(moment, fc.constantFrom(0, 2, 4, 6), fc.constantFrom(0, 2, 4, 6), (when, writing, reading) => {
+        const source = make(when.getTime());
+        write(source.rtc, 0x0b, writing);
+        const { rtc, wiring } = make();
+        write(rtc, 0x0b, 0x80 | writing);
+        for (const register of [0x32, 9, 8, 7, 6, 4, 2, 0]) write(rtc, register, read(source.rtc, register));
+        write(rtc, 0x0b, writing);
+        for (const each of [source.rtc, rtc]) write(each, 0x0b, reading);
+        expect(time(rtc)).toEqual(time(source.rtc));
+        for (const each of [source.wiring, wiring]) each.clock.advance(ms(86_400_000));
+        expect(time(rtc).slice(0, 6)).toEqual(time(source.rtc).slice(0, 6));
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 
@@ -132,7 +152,13 @@ describe("interrupts", () => {
     expect(wiring.line("irq").rises).toBe(rises + 1);
   });
 
-  it.each([[1, 256], [2, 128], [3, 8192], [8, 256], [15, 2]])("periodic: rate %i is %i Hz", (rate, hertz) => {
+  it.each([
+    [1, 256],
+    [2, 128],
+    [3, 8192],
+    [8, 256],
+    [15, 2],
+  ])("periodic: rate %i is %i Hz", (rate, hertz) => {
     const { rtc, wiring } = make();
     write(rtc, 0x0a, 0x20 | rate);
     write(rtc, 0x0b, 0x42);
@@ -164,7 +190,12 @@ describe("interrupts", () => {
 
   it("alarm: once a day, even when the host sleeps through it", () => {
     const { rtc, wiring, irq } = make(Date.UTC(2020, 0, 1, 10, 0, 0));
-    for (const [register, value] of [[1, 0x00], [3, 0x30], [5, 0x09]] as const) write(rtc, register, value);
+    for (const [register, value] of [
+      [1, 0x00],
+      [3, 0x30],
+      [5, 0x09],
+    ] as const)
+      write(rtc, register, value);
     write(rtc, 0x0b, 0x22);
     wiring.clock.advance(ms(23.4 * 3_600_000));
     expect(irq()).toBe(false);

@@ -9,8 +9,30 @@ import type { Clock, Codec, Device, DeviceType, Line, PortRegion, Timer, Wiring 
 import { loadTime, loadWeekdayShift, nextAlarm, storeTime, TIME_REGISTERS } from "./calendar.ts";
 import { cmosImage, type CmosConfig } from "./cmos.ts";
 import {
-  A_UIP, B_24H, B_AIE, B_PIE, B_SET, B_SQWE, B_UIE, C_AF, C_IRQF, C_PF, C_UF, crystalAt, D_VRT, isDividerReset, NMI_MASK, nsOfCrystal, periodOf, REGISTER_A,
-  REGISTER_B, REGISTER_C, REGISTER_D, RTC_BASE, SIZE, UPDATE_MS,
+  A_UIP,
+  B_24H,
+  B_AIE,
+  B_PIE,
+  B_SET,
+  B_SQWE,
+  B_UIE,
+  C_AF,
+  C_IRQF,
+  C_PF,
+  C_UF,
+  crystalAt,
+  D_VRT,
+  isDividerReset,
+  NMI_MASK,
+  nsOfCrystal,
+  periodOf,
+  REGISTER_A,
+  REGISTER_B,
+  REGISTER_C,
+  REGISTER_D,
+  RTC_BASE,
+  SIZE,
+  UPDATE_MS,
 } from "./spec.ts";
 
 /** What the clock and its RAM start with. */
@@ -35,16 +57,20 @@ export interface RtcState {
   crystal: number;
 }
 
-const STATE: Codec<RtcState> = codec("rtc-cmos", 1, record<RtcState>({
-  index: integer(0, SIZE - 1),
-  nmiMasked: boolean,
-  ram: bytes(SIZE),
-  flags: integer(0, 0x7f),
-  offsetMs: integer(-1e15, 1e15),
-  weekdayShift: integer(0, 6),
-  second: integer(-1e12, 1e12),
-  crystal: integer(0, Number.MAX_SAFE_INTEGER),
-}));
+const STATE: Codec<RtcState> = codec(
+  "rtc-cmos",
+  1,
+  record<RtcState>({
+    index: integer(0, SIZE - 1),
+    nmiMasked: boolean,
+    ram: bytes(SIZE),
+    flags: integer(0, 0x7f),
+    offsetMs: integer(-1e15, 1e15),
+    weekdayShift: integer(0, 6),
+    second: integer(-1e12, 1e12),
+    crystal: integer(0, Number.MAX_SAFE_INTEGER),
+  }),
+);
 
 // MC146818A datasheet, "Divider control": the first update comes half a second after the divider is released.
 const AFTER_RELEASE_MS = 500;
@@ -67,14 +93,18 @@ export class RtcCmos implements Device<RtcState> {
     this.#clock = wiring.clock;
     this.#irq = wiring.line("irq");
     this.#nmiMask = wiring.line("nmi-mask");
-    this.ports = [{
-      name: "rtc-cmos", base: RTC_BASE, length: 2,
-      ...byteWide({
-        // The index cannot be read back (82371SB datasheet, "RTCI—Real-Time Clock Index Register").
-        readByte: (offset) => (offset === 0 ? 0xff : this.#read(this.state.index)),
-        writeByte: (offset, value) => (offset === 0 ? this.#select(value) : this.#write(this.state.index, value)),
-      }),
-    }];
+    this.ports = [
+      {
+        name: "rtc-cmos",
+        base: RTC_BASE,
+        length: 2,
+        ...byteWide({
+          // The index cannot be read back (82371SB datasheet, "RTCI—Real-Time Clock Index Register").
+          readByte: (offset) => (offset === 0 ? 0xff : this.#read(this.state.index)),
+          writeByte: (offset, value) => (offset === 0 ? this.#select(value) : this.#write(this.state.index, value)),
+        }),
+      },
+    ];
     this.state = powerOn(config, this.#clock);
   }
 

@@ -36,6 +36,7 @@ export const REGISTER_D = 0x0d;
 /** Where a PC/AT keeps the century, in the format of the other bytes (FADT.CENTURY, ACPI 6.5 §5.2.9). */
 export const CENTURY = 0x32;
 
+/** Registers A to D. */
 export const A_UIP = 0x80;
 export const A_RS = 0x0f;
 /** DV = 11x holds the divider in reset; every other value counts here as the 32.768 kHz crystal's 010. */

@@ -40,8 +40,20 @@ export class SystemControl implements Device<SystemControlState> {
     this.#a20 = wiring.line("a20");
     this.#reset = wiring.line("reset");
     this.ports = [
-      { name: "system-control.b", base: PORT_B, length: 1, read: () => this.#readB(), write: (_offset, _width, value) => this.#writeB(value) },
-      { name: "system-control.a", base: PORT_A, length: 1, read: () => this.state.portA, write: (_offset, _width, value) => this.#writeA(value) },
+      {
+        name: "system-control.b",
+        base: PORT_B,
+        length: 1,
+        read: () => this.#readB(),
+        write: (_offset, _width, value) => this.#writeB(value),
+      },
+      {
+        name: "system-control.a",
+        base: PORT_A,
+        length: 1,
+        read: () => this.state.portA,
+        write: (_offset, _width, value) => this.#writeA(value),
+      },
     ];
   }
 
