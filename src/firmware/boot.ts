@@ -6,8 +6,8 @@ import { planMultiboot } from "./multiboot.ts";
 import { planPvh } from "./pvh.ts";
 
 export { detect, type ImageKind } from "./image-kind.ts";
-export type { BootModule, BootPlan, BootProtocol, BootRequest, LinuxEntry } from "./boot-request.ts";
-export type { CpuStart, GeneralName, SegmentName, SegmentStart, TableRegister } from "./cpu-start.ts";
+export type { BootModule, BootPlan, BootRequest } from "./boot-request.ts";
+export type { CpuStart } from "./cpu-start.ts";
 
 /**
  * Plans the start of a kernel of any supported kind. Throws KERNEL_INVALID (not a kernel, truncated, for another machine),

@@ -77,12 +77,21 @@ describe("multiboot flat binary", () => {
 
 describe("multiboot ELF", () => {
   const code = withCode(4, exampleMultibootHeader(7), 0x100);
+  const CODE_WITH_HEADERS = withCode(4, exampleMultibootHeader(7), 0x11f0);
   const segments = [{ physical: 0x10_0000, virtual: 0xc010_0000n, bytes: code, memoryBytes: 0x1000 }];
 
   it.each([32, 64] as const)("loads %i-bit segments and translates a high entry", (bits) => {
     const boot = plan(exampleElf({ bits, entry: 0xc010_0040n, segments }));
     expect(boot.cpu.rip).toBe(0x10_0040n);
     expect(boot.zero).toEqual([{ gpa: 0x10_0000 + code.length, length: 0x1000 - code.length }]);
+  });
+
+  it("loads ELF headers that the linker put below 1 MiB, but not over the tables", () => {
+    const linked = (physical: number): Uint8Array =>
+      exampleElf({ bits: 32, entry: 0x10_0040n, segments: [{ physical, bytes: CODE_WITH_HEADERS }] });
+    const boot = plan(linked(0xf_f000));
+    expect(boot.writes.find(({ gpa }) => gpa === 0xf_f000)!.bytes).toHaveLength(CODE_WITH_HEADERS.length);
+    expect(() => plan(linked(0xf_0000))).toThrow(refusal("KERNEL_INVALID", /0xf0000–0xf1200, which is not free memory/));
   });
 
   it("describes memory, command line, loader and modules", () => {

@@ -166,7 +166,7 @@ function information(
 export function planMultiboot(request: BootRequest): BootPlan {
   const label = kernelLabel(request);
   const map = request.tables.memoryMap;
-  const placement = new Placement(map);
+  const placement = Placement.withBiosArea(request.tables);
   const { entry, segments } = readKernel(new ImageView(request.kernel, label));
   const kernel = loadSegments(segments, placement, map, label);
   if (!segments.some(({ physical, memoryBytes }) => entry >= physical && entry < physical + memoryBytes)) {

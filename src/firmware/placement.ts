@@ -1,6 +1,8 @@
 // Which guest RAM is still free while a boot is being planned. Keeps kernel, initrd and boot structures apart.
 import { FOUR_GIB, type Gpa } from "../memory/gpa.ts";
+import { BIOS_AREA, HIGH_MEMORY } from "./layout.ts";
 import type { MemoryRange } from "./memory-map.ts";
+import type { FirmwareTables } from "./tables.ts";
 
 interface Span {
   readonly base: Gpa;
@@ -20,8 +22,22 @@ const LOWEST: Gpa = 0x1000;
 export class Placement {
   #free: Span[];
 
+  /** @param map what is RAM */
   constructor(map: readonly MemoryRange[]) {
     this.#free = map.filter(({ kind }) => kind === "ram").map(({ base, length }) => ({ base, end: base + length }));
+  }
+
+  /**
+   * RAM and, for a kernel's own segments, the BIOS area around the tables: GNU ld puts the ELF headers of a kernel linked to
+   * 1 MiB into the page below, and boot loaders load them.
+   */
+  static withBiosArea(tables: FirmwareTables): Placement {
+    const placement = new Placement(tables.memoryMap);
+    const above = placement.#free.findIndex(({ base }) => base === HIGH_MEMORY);
+    const ram = placement.#free[above];
+    if (ram !== undefined) placement.#free[above] = { base: BIOS_AREA, end: ram.end };
+    for (const { gpa, bytes } of tables.writes) placement.take(gpa, bytes.length);
+    return placement;
   }
 
   /** Takes exactly [base, base + length); false, changing nothing, unless all of it is free RAM. */

@@ -97,7 +97,7 @@ export function planPvh(request: BootRequest): BootPlan {
   const elf = readElf(new ImageView(request.kernel, label));
   const entry = pvhEntry(elf);
   if (entry === undefined) throw kernelInvalid(label, "its ELF notes name no PVH entry");
-  const placement = new Placement(map);
+  const placement = Placement.withBiosArea(request.tables);
   const kernel = loadSegments(elf.segments, placement, map, label);
   if (!elf.segments.some(({ physical, memoryBytes }) => entry >= physical && entry < physical + memoryBytes)) {
     throw kernelInvalid(label, `its PVH entry ${addressText(entry)} lies outside its segments`);
