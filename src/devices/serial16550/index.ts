@@ -1,4 +1,4 @@
-// A PC's serial port: universal asynchronous receiver/transmitter with FIFOs, as in the PC16550D datasheet.
+// The serial port of the PC16550D datasheet, a universal asynchronous receiver/transmitter with FIFOs, connected as in a PC.
 //
 //   guest ── THR ──> transmitter FIFO ──> host            as fast as the host takes it; what it does not take stays in the FIFO
 //   host ──> queue ──> receiver FIFO ── RBR ──> guest     in bursts, so that a driver's loop always comes to an end
