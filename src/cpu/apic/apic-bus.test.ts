@@ -2,7 +2,11 @@ import { describe, expect, it } from "vitest";
 import { BROADCAST, DELIVERY, type InterruptMessage } from "../../bus/interrupt-message.ts";
 import { ApicBus, msiMessage, type ApicTarget } from "./apic-bus.ts";
 
-interface Fake extends ApicTarget { readonly taken: number[]; accepting: boolean; arbitrationPriority: number }
+interface Fake extends ApicTarget {
+  readonly taken: number[];
+  accepting: boolean;
+  arbitrationPriority: number;
+}
 
 function fake(id: number): Fake {
   const taken: number[] = [];
@@ -22,7 +26,14 @@ function bus(count: number): { bus: ApicBus; apics: Fake[] } {
   return { bus: made, apics };
 }
 
-const message = (over: Partial<InterruptMessage>): InterruptMessage => ({ destination: BROADCAST, logical: false, delivery: DELIVERY.FIXED, vector: 0x40, level: false, ...over });
+const message = (over: Partial<InterruptMessage>): InterruptMessage => ({
+  destination: BROADCAST,
+  logical: false,
+  delivery: DELIVERY.FIXED,
+  vector: 0x40,
+  level: false,
+  ...over,
+});
 const taken = (apics: readonly Fake[]): number[] => apics.map((apic) => apic.taken.length);
 
 describe("ApicBus", () => {
@@ -59,7 +70,9 @@ describe("ApicBus", () => {
 describe("message signalled interrupts (SDM 3A §11.11)", () => {
   it("read as messages", () => {
     expect(msiMessage(0xfee0_3000, 0x4041)).toEqual(message({ destination: 3, vector: 0x41 }));
-    expect(msiMessage(0xfeef_f00c, 0x0141)).toEqual(message({ destination: 0xff, logical: true, delivery: DELIVERY.LOWEST_PRIORITY, vector: 0x41 }));
+    expect(msiMessage(0xfeef_f00c, 0x0141)).toEqual(
+      message({ destination: 0xff, logical: true, delivery: DELIVERY.LOWEST_PRIORITY, vector: 0x41 }),
+    );
     expect(msiMessage(0xfeef_f000, 0xc441)).toEqual(message({ destination: BROADCAST, delivery: DELIVERY.NMI, vector: 0x41, level: true }));
     expect(msiMessage(0xfed0_0000, 0x41)).toBeUndefined();
     expect(msiMessage(0xfef0_0000, 0x41)).toBeUndefined();

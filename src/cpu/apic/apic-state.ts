@@ -1,7 +1,17 @@
 // What a local APIC remembers, and how it is saved.
 import { VmError } from "../../support/errors.ts";
 import { boolean, bytes, codec, integer, oneOf, record, u8, type Codec } from "../../support/schema.ts";
-import { DEFAULT_BASE, LVT_DELIVERY_SHIFT, LVT_MASKED, LVT_REGISTERS, LVT_REMOTE_IRR, REG, REGISTER_COUNT, SVR_ENABLE, WRITABLE } from "./registers.ts";
+import {
+  DEFAULT_BASE,
+  LVT_DELIVERY_SHIFT,
+  LVT_MASKED,
+  LVT_REGISTERS,
+  LVT_REMOTE_IRR,
+  REG,
+  REGISTER_COUNT,
+  SVR_ENABLE,
+  WRITABLE,
+} from "./registers.ts";
 import { idleTimer, TIMER_STATE, type ApicTimerState } from "./timer.ts";
 
 /** IA32_APIC_BASE's EN and EXTD: 00, 10 and 11. */
@@ -29,18 +39,22 @@ export interface LocalApicState {
 }
 
 /** How a local APIC is saved. */
-export const LOCAL_APIC_STATE: Codec<LocalApicState> = codec("local-apic", 1, record<LocalApicState>({
-  registers: bytes(REGISTER_COUNT * 4),
-  mode: oneOf<ApicMode>("disabled", "xapic", "x2apic"),
-  base: integer(0, Number.MAX_SAFE_INTEGER),
-  bootstrap: boolean,
-  waitingForStartUp: boolean,
-  externalInterrupt: boolean,
-  errors: u8,
-  lint0: boolean,
-  lint1: boolean,
-  timer: TIMER_STATE,
-}));
+export const LOCAL_APIC_STATE: Codec<LocalApicState> = codec(
+  "local-apic",
+  1,
+  record<LocalApicState>({
+    registers: bytes(REGISTER_COUNT * 4),
+    mode: oneOf<ApicMode>("disabled", "xapic", "x2apic"),
+    base: integer(0, Number.MAX_SAFE_INTEGER),
+    bootstrap: boolean,
+    waitingForStartUp: boolean,
+    externalInterrupt: boolean,
+    errors: u8,
+    lint0: boolean,
+    lint1: boolean,
+    timer: TIMER_STATE,
+  }),
+);
 
 /** Registers as 32-bit words over the bytes that are saved. */
 export function words(registers: Uint8Array): Uint32Array {
@@ -91,13 +105,16 @@ function possible(index: number): number {
 export function checkState(state: LocalApicState, nowNs: number): void {
   const registers = words(state.registers);
   const refuse = (field: string): never => {
-    throw new VmError("STATE_INVALID", `Cannot restore local-apic: ${field} holds a value that no guest can bring about`, { data: { unit: "local-apic", field } });
+    throw new VmError("STATE_INVALID", `Cannot restore local-apic: ${field} holds a value that no guest can bring about`, {
+      data: { unit: "local-apic", field },
+    });
   };
   registers.forEach((value, index) => {
     if ((value & ~possible(index)) !== 0) refuse(`register ${index.toString(16)}h`);
   });
   const disabled = (registers[REG.SVR]! & SVR_ENABLE) === 0;
-  if (disabled && LVT_REGISTERS.some((index) => (registers[index]! & LVT_MASKED) === 0)) refuse("an unmasked local vector of a disabled APIC");
+  if (disabled && LVT_REGISTERS.some((index) => (registers[index]! & LVT_MASKED) === 0))
+    refuse("an unmasked local vector of a disabled APIC");
   if (state.base % 0x1000 !== 0) refuse("base");
   if (state.timer.sinceNs < 0 || state.timer.sinceNs > nowNs) refuse("timer.sinceNs");
 }

@@ -41,7 +41,12 @@ function rig(config: Partial<LocalApicConfig> = {}, clock: FakeClock = new FakeC
     },
   );
   const self: Rig = {
-    apic, clock, events, sent, intr: false, picVector: 8,
+    apic,
+    clock,
+    events,
+    sent,
+    intr: false,
+    picVector: 8,
     set: (register, value) => apic.write(register * 16, 4, value),
     get: (register) => apic.read(register * 16, 4),
   };
@@ -60,7 +65,14 @@ function x2(config: Partial<LocalApicConfig> = {}): Rig {
   return it;
 }
 
-const message = (over: Partial<InterruptMessage>): InterruptMessage => ({ destination: BROADCAST, logical: false, delivery: DELIVERY.FIXED, vector: 0x40, level: false, ...over });
+const message = (over: Partial<InterruptMessage>): InterruptMessage => ({
+  destination: BROADCAST,
+  logical: false,
+  delivery: DELIVERY.FIXED,
+  vector: 0x40,
+  level: false,
+  ...over,
+});
 
 describe("power-on state (SDM 3A §11.4.7.1)", () => {
   it("is xAPIC mode, software-disabled, with every local vector masked", () => {
@@ -135,16 +147,18 @@ describe("priorities (SDM 3A §11.8.3)", () => {
   });
 
   it("takes each accepted vector exactly once, in falling order within what the handlers let through", () => {
-    fc.assert(fc.property(fc.uniqueArray(fc.integer({ min: 16, max: 255 }), { minLength: 1, maxLength: 40 }), (vectors) => {
-      const it = enabled();
-      for (const vector of vectors) it.apic.accept(vector, false);
-      const taken: number[] = [];
-      while (it.intr) {
-        taken.push(it.apic.acknowledge());
-        it.set(REG.EOI, 0);
-      }
-      expect(taken).toEqual([...vectors].sort((a, b) => b - a));
-    }));
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer({ min: 16, max: 255 }), { minLength: 1, maxLength: 40 }), (vectors) => {
+        const it = enabled();
+        for (const vector of vectors) it.apic.accept(vector, false);
+        const taken: number[] = [];
+        while (it.intr) {
+          taken.push(it.apic.acknowledge());
+          it.set(REG.EOI, 0);
+        }
+        expect(taken).toEqual([...vectors].sort((a, b) => b - a));
+      }),
+    );
   });
 
   it("raises INTR exactly when the highest request is in a class above the processor priority", () => {
@@ -153,32 +167,34 @@ describe("priorities (SDM 3A §11.8.3)", () => {
       fc.record({ kind: fc.constant("tpr"), value: fc.integer({ min: 0, max: 255 }) }),
       fc.record({ kind: fc.constantFrom("acknowledge", "eoi"), value: fc.constant(0) }),
     );
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const it = enabled();
-      const requested = new Set<number>();
-      const inService = new Set<number>();
-      let task = 0;
-      const highest = (set: Set<number>): number => Math.max(-1, ...set);
-      const deliverable = (): boolean => highest(requested) >> 4 > Math.max(highest(inService) >> 4, task >> 4, 0);
-      for (const { kind, value } of steps) {
-        if (kind === "accept") {
-          requested.add(value);
-          it.apic.accept(value, false);
-        } else if (kind === "tpr") {
-          task = value;
-          it.set(REG.TPR, value);
-        } else if (kind === "eoi") {
-          inService.delete(highest(inService));
-          it.set(REG.EOI, 0);
-        } else if (deliverable()) {
-          const vector = highest(requested);
-          requested.delete(vector);
-          inService.add(vector);
-          expect(it.apic.acknowledge()).toBe(vector);
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const it = enabled();
+        const requested = new Set<number>();
+        const inService = new Set<number>();
+        let task = 0;
+        const highest = (set: Set<number>): number => Math.max(-1, ...set);
+        const deliverable = (): boolean => highest(requested) >> 4 > Math.max(highest(inService) >> 4, task >> 4, 0);
+        for (const { kind, value } of steps) {
+          if (kind === "accept") {
+            requested.add(value);
+            it.apic.accept(value, false);
+          } else if (kind === "tpr") {
+            task = value;
+            it.set(REG.TPR, value);
+          } else if (kind === "eoi") {
+            inService.delete(highest(inService));
+            it.set(REG.EOI, 0);
+          } else if (deliverable()) {
+            const vector = highest(requested);
+            requested.delete(vector);
+            inService.add(vector);
+            expect(it.apic.acknowledge()).toBe(vector);
+          }
+          expect(it.intr).toBe(deliverable());
         }
-        expect(it.intr).toBe(deliverable());
-      }
-    }));
+      }),
+    );
   });
 });
 
@@ -381,22 +397,45 @@ describe("destinations (SDM 3A §11.6.2.2)", () => {
     expect([0x04, 0xff, 0x03].map((destination) => it.apic.matches(destination, true))).toEqual([true, true, false]);
     it.set(REG.DFR, 0x0fff_ffff);
     it.set(REG.LDR, 0x2400_0000);
-    expect([0x24, 0x2c, 0x14, 0x23, 0xff].map((destination) => it.apic.matches(destination, true))).toEqual([true, true, false, false, true]);
+    expect([0x24, 0x2c, 0x14, 0x23, 0xff].map((destination) => it.apic.matches(destination, true))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      true,
+    ]);
     expect([2, 3, BROADCAST].map((destination) => it.apic.matches(destination, false))).toEqual([true, false, true]);
   });
 
   it("match the logical ID that comes from the x2APIC ID (§11.12.10.2)", () => {
     const it = x2({ id: 0x123 });
     expect(it.apic.readMsr(MSR.X2APIC_FIRST + REG.LDR)).toBe(0x0012_0008n);
-    expect([0x0012_0008, 0x0012_ffff, 0x0011_0008, 0x0012_fff7].map((destination) => it.apic.matches(destination >>> 0, true))).toEqual([true, true, false, false]);
+    expect([0x0012_0008, 0x0012_ffff, 0x0011_0008, 0x0012_fff7].map((destination) => it.apic.matches(destination >>> 0, true))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
     expect([0x123, 0x23].map((destination) => it.apic.matches(destination, false))).toEqual([true, false]);
   });
 });
 
 describe("IA32_APIC_BASE (SDM 3A §11.12.5, figure 11-27)", () => {
   const modes = { disabled: 0, xapic: BASE_EN, x2apic: BASE_EN | BASE_EXTD, invalid: BASE_EXTD } as const;
-  const path: Readonly<Record<"disabled" | "xapic" | "x2apic", readonly (keyof typeof modes)[]>> = { disabled: ["disabled"], xapic: [], x2apic: ["x2apic"] };
-  const legal = new Set(["disabled>disabled", "disabled>xapic", "xapic>xapic", "xapic>disabled", "xapic>x2apic", "x2apic>x2apic", "x2apic>disabled"]);
+  const path: Readonly<Record<"disabled" | "xapic" | "x2apic", readonly (keyof typeof modes)[]>> = {
+    disabled: ["disabled"],
+    xapic: [],
+    x2apic: ["x2apic"],
+  };
+  const legal = new Set([
+    "disabled>disabled",
+    "disabled>xapic",
+    "xapic>xapic",
+    "xapic>disabled",
+    "xapic>x2apic",
+    "x2apic>x2apic",
+    "x2apic>disabled",
+  ]);
 
   for (const from of ["disabled", "xapic", "x2apic"] as const) {
     for (const to of ["disabled", "xapic", "x2apic", "invalid"] as const) {
@@ -410,7 +449,8 @@ describe("IA32_APIC_BASE (SDM 3A §11.12.5, figure 11-27)", () => {
 
   it("refuses reserved bits, and x2APIC mode where CPUID has none", () => {
     const { apic } = rig({ x2apic: false });
-    for (const value of [PAGE | 1n, PAGE | 0x200n, 1n << 40n, PAGE | BigInt(BASE_EN | BASE_EXTD)]) expect(apic.writeMsr(MSR.IA32_APIC_BASE, value)).toBe(false);
+    for (const value of [PAGE | 1n, PAGE | 0x200n, 1n << 40n, PAGE | BigInt(BASE_EN | BASE_EXTD)])
+      expect(apic.writeMsr(MSR.IA32_APIC_BASE, value)).toBe(false);
     expect(apic.readMsr(MSR.IA32_APIC_BASE)).toBe(PAGE | BigInt(BASE_EN | BASE_BSP));
   });
 
@@ -483,29 +523,38 @@ describe("the register page", () => {
   });
 
   it("answers every access with a 32-bit value and stays restorable", () => {
-    const access = fc.record({ offset: fc.nat(0xfff), width: fc.constantFrom<1 | 2 | 4>(1, 2, 4, 4, 4), value: fc.option(fc.nat(0xffff_ffff), { nil: undefined }), aligned: fc.boolean(), pass: fc.constantFrom(0, 10, 1e6) });
-    fc.assert(fc.property(fc.array(access, { maxLength: 80 }), (list) => {
-      const one = enabled();
-      for (const { offset, width, value, aligned, pass } of list) {
-        const place = aligned ? offset & 0x3f0 : offset;
-        if (value === undefined) {
-          const read = one.apic.read(place, width);
-          expect(Number.isInteger(read) && read >= 0 && read < 2 ** (8 * width)).toBe(true);
-        } else one.apic.write(place, width, value);
-        one.clock.advance(pass);
-      }
-      const other = rig({}, one.clock);
-      Object.assign(other.apic.state, LOCAL_APIC_STATE.decode(LOCAL_APIC_STATE.encode(one.apic.state), 1));
-      other.apic.resync();
-      expect(other.apic.state).toEqual(one.apic.state);
-      expect(other.intr).toBe(one.intr);
-      for (let register = 0; register < 0x40; register++) expect(other.get(register)).toBe(one.get(register));
-    }), { numRuns: 200 });
+    const access = fc.record({
+      offset: fc.nat(0xfff),
+      width: fc.constantFrom<1 | 2 | 4>(1, 2, 4, 4, 4),
+      value: fc.option(fc.nat(0xffff_ffff), { nil: undefined }),
+      aligned: fc.boolean(),
+      pass: fc.constantFrom(0, 10, 1e6),
+    });
+    fc.assert(
+      fc.property(fc.array(access, { maxLength: 80 }), (list) => {
+        const one = enabled();
+        for (const { offset, width, value, aligned, pass } of list) {
+          const place = aligned ? offset & 0x3f0 : offset;
+          if (value === undefined) {
+            const read = one.apic.read(place, width);
+            expect(Number.isInteger(read) && read >= 0 && read < 2 ** (8 * width)).toBe(true);
+          } else one.apic.write(place, width, value);
+          one.clock.advance(pass);
+        }
+        const other = rig({}, one.clock);
+        Object.assign(other.apic.state, LOCAL_APIC_STATE.decode(LOCAL_APIC_STATE.encode(one.apic.state), 1));
+        other.apic.resync();
+        expect(other.apic.state).toEqual(one.apic.state);
+        expect(other.intr).toBe(one.intr);
+        for (let register = 0; register < 0x40; register++) expect(other.get(register)).toBe(one.get(register));
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it("refuses impossible restored state", () => {
     const damage: ((state: LocalApic["state"]) => void)[] = [
-      (state) => void (state.registers[REG.IRR * 16 >> 2] = 1),
+      (state) => void (state.registers[(REG.IRR * 16) >> 2] = 1),
       (state) => void (state.registers[REG.TPR * 4 + 1] = 1),
       (state) => void (state.registers[REG.LVT_TIMER * 4 + 2] = 0),
       (state) => void (state.base = 0x123),

@@ -12,7 +12,15 @@ import { logicalX2apicId, matchesLogical, matchesLogicalX2apic } from "./address
 import { checkState, lvtDelivery, powerOnRegisters, powerOnState, words, type LocalApicState } from "./apic-state.ts";
 import { decodeApicBase, encodeApicBase } from "./base-msr.ts";
 import { decodeCommand } from "./interrupt-command.ts";
-import { addVector, arbitrationPriority, deliverableVector, hasVector, highestVector, processorPriority, removeVector } from "./priority.ts";
+import {
+  addVector,
+  arbitrationPriority,
+  deliverableVector,
+  hasVector,
+  highestVector,
+  processorPriority,
+  removeVector,
+} from "./priority.ts";
 import {
   ACCESS,
   ESR,

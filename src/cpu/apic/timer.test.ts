@@ -4,7 +4,12 @@ import { FakeClock } from "../../testing/fake-clock.ts";
 import { TIMER_MODE } from "./registers.ts";
 import { ApicTimer, divisor, idleTimer, type ApicTimerWiring } from "./timer.ts";
 
-interface Rig { readonly timer: ApicTimer; readonly clock: FakeClock; readonly expiries: number[]; tscOffset: bigint }
+interface Rig {
+  readonly timer: ApicTimer;
+  readonly clock: FakeClock;
+  readonly expiries: number[];
+  tscOffset: bigint;
+}
 
 const BY_1 = 0b1011;
 
@@ -15,12 +20,17 @@ function rig(mode: number, over: Partial<ApicTimerWiring> = {}): Rig {
     clock,
     expiries,
     tscOffset: 0n,
-    timer: new ApicTimer({
-      clock, tscHz: 2.5e9, timerHz: 1e9,
-      tscNow: () => BigInt(Math.floor(clock.now() * 2.5)) + self.tscOffset,
-      expired: () => void expiries.push(clock.now()),
-      ...over,
-    }, idleTimer()),
+    timer: new ApicTimer(
+      {
+        clock,
+        tscHz: 2.5e9,
+        timerHz: 1e9,
+        tscNow: () => BigInt(Math.floor(clock.now() * 2.5)) + self.tscOffset,
+        expired: () => void expiries.push(clock.now()),
+        ...over,
+      },
+      idleTimer(),
+    ),
   };
   self.timer.configure(mode, false);
   self.timer.setDivideConfiguration(BY_1);
@@ -189,27 +199,31 @@ describe("TSC-deadline mode (SDM 3A §11.5.4.1)", () => {
   });
 
   it("never expires before its deadline, nor more than a nanosecond after", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 1e12 }), fc.integer({ min: 0, max: 1e9 }), (deadline, start) => {
-      const { timer, clock, expiries } = rig(TIMER_MODE.TSC_DEADLINE);
-      clock.advance(start);
-      timer.setDeadline(BigInt(deadline));
-      clock.advance(1e12);
-      expect(expiries).toHaveLength(1);
-      expect(expiries[0]! * 2.5).toBeGreaterThanOrEqual(deadline);
-      expect(expiries[0]!).toBeLessThanOrEqual(Math.max(start, Math.ceil(deadline / 2.5) + 1));
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e12 }), fc.integer({ min: 0, max: 1e9 }), (deadline, start) => {
+        const { timer, clock, expiries } = rig(TIMER_MODE.TSC_DEADLINE);
+        clock.advance(start);
+        timer.setDeadline(BigInt(deadline));
+        clock.advance(1e12);
+        expect(expiries).toHaveLength(1);
+        expect(expiries[0]! * 2.5).toBeGreaterThanOrEqual(deadline);
+        expect(expiries[0]!).toBeLessThanOrEqual(Math.max(start, Math.ceil(deadline / 2.5) + 1));
+      }),
+    );
   });
 });
 
 describe("the count", () => {
   it("is the initial count less the ticks passed, whenever it is read", () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 0xffff_ffff }), fc.array(fc.nat(1e8), { maxLength: 20 }), (initial, passes) => {
-      const { timer, clock } = rig(TIMER_MODE.ONE_SHOT);
-      timer.setInitialCount(initial);
-      for (const ns of passes) {
-        clock.advance(ns);
-        expect(timer.currentCount).toBe(Math.max(initial - clock.now(), 0));
-      }
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 0xffff_ffff }), fc.array(fc.nat(1e8), { maxLength: 20 }), (initial, passes) => {
+        const { timer, clock } = rig(TIMER_MODE.ONE_SHOT);
+        timer.setInitialCount(initial);
+        for (const ns of passes) {
+          clock.advance(ns);
+          expect(timer.currentCount).toBe(Math.max(initial - clock.now(), 0));
+        }
+      }),
+    );
   });
 });

@@ -1,0 +1,88 @@
+// What a TypeScript helper of a rare instruction sees of the processor. Every engine runs the same helpers over this.
+import { BigIntState, type StateName } from "./state-access.ts";
+import type { CpuHost } from "../engine/engine.ts";
+import { at, FAULT } from "../state.ts";
+import type { Routine } from "../ir/types.ts";
+import { LOADS, STORES } from "../mmu/access.ts";
+import { refreshMode } from "../mmu/mode.ts";
+import { VIEW } from "../engine/layout.ts";
+
+/** A guest exception on its way out of a helper; caught where the helper was called. */
+export class GuestFault {
+  readonly vector: number;
+  readonly code: number | undefined;
+
+  /** @param code error code, undefined for exceptions that have none */
+  constructor(vector: number, code?: number) {
+    this.vector = vector;
+    this.code = code;
+  }
+}
+
+/** A fault that a routine has already noted in the state. */
+export const NOTED: GuestFault = new GuestFault(-1);
+
+/** Runs routines of the definitions: the WebAssembly module's exports, or the evaluator. */
+export interface RoutineCaller {
+  call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined;
+}
+
+export class CpuContext extends BigIntState {
+  readonly base: number;
+  readonly host: CpuHost;
+  readonly #caller: RoutineCaller;
+
+  constructor(view: DataView, base: number, host: CpuHost, caller: RoutineCaller) {
+    super(view, base);
+    this.base = base;
+    this.host = host;
+    this.#caller = caller;
+  }
+
+  /** Calls a routine; a fault in it becomes a thrown NOTED. */
+  call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined {
+    const result = this.#caller.call(routine, this.base, ...args);
+    if (routine.faults && this.get32("fault") !== 0) throw NOTED;
+    return result;
+  }
+
+  /** Recomputes derived state; call after changing segments, privilege, control registers or EFLAGS. */
+  refresh(): void {
+    this.call(refreshMode);
+  }
+
+  /** Reads `bytes` (1, 2, 4, 8) at a linear address with the program's own rights. */
+  load(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint {
+    return BigInt.asUintN(64, this.call(LOADS[bytes]!, this.get32("tlbView"), linear) as bigint);
+  }
+
+  store(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void {
+    this.call(STORES[bytes]!, this.get32("tlbView"), linear, value);
+  }
+
+  /** Reads as the processor itself, a supervisor access at any privilege level: descriptor tables, task state. */
+  systemLoad(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint {
+    return BigInt.asUintN(64, this.call(LOADS[bytes]!, this.base + VIEW.supervisor, linear) as bigint);
+  }
+
+  systemStore(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void {
+    this.call(STORES[bytes]!, this.base + VIEW.supervisor, linear, value);
+  }
+
+  /** Raises an exception: does not return. */
+  raise(vector: number, code?: number): never {
+    throw new GuestFault(vector, code);
+  }
+
+  /** Notes a fault in the state, for the loop to deliver. */
+  note(fault: GuestFault): void {
+    if (fault === NOTED) return;
+    this.set32("fault", fault.vector | FAULT.pending | (fault.code === undefined ? 0 : FAULT.hasCode));
+    this.set32("faultCode", fault.code ?? 0);
+  }
+
+  /** Offset of a slot in memory, for arrays of registers. */
+  address(name: StateName): number {
+    return this.base + at(name);
+  }
+}

@@ -1,0 +1,321 @@
+// Decoded code: blocks of records in the arena, found by host address and mode, and forgotten when their bytes are written.
+//
+// A block is a run of instructions from one entry to an unconditional branch, the end of its page, or MAX_BLOCK. All blocks of a
+// page hang on a list; the page's 64 granule bits (page table) tell stores whether to call here at all.
+import { type Decoder, STATUS } from "../decode/decoder.ts";
+import { at } from "../state.ts";
+import { INTERNAL } from "./internal.ts";
+import { ARENA, ARENA_SIZE, CODE_HASH, CODE_HASH_ENTRIES, JUMP_CACHE, JUMP_ENTRIES, ONCE, PAGE_ENTRY, RECORD, TLB, VIEW } from "./layout.ts";
+import { HASH_MULTIPLIER, HASH_SHIFT } from "./lookup.ts";
+
+/** Longest block, in instructions. */
+const MAX_BLOCK = 64;
+/** Blocks and list nodes that fit before everything is dropped. */
+const MAX_BLOCKS = 0x2_0000;
+const RESERVE = 0x4_0000;
+const RESERVE_BLOCKS = 0x1000;
+/** A hash key that no code has: a removed entry. */
+const TOMBSTONE = 1;
+
+/** What the cache needs of its processor. */
+export interface CodeCacheHost {
+  readonly view: DataView;
+  readonly u8: Uint8Array;
+  readonly base: number;
+  readonly ramBase: number;
+  readonly ramBytes: number;
+  readonly pageTable: number;
+  readonly decoder: Decoder;
+  /** Case of the fast loop for what the decoder just decoded, 0 for none. */
+  hot(decoder: Decoder, samePage: boolean): number;
+  /** True when the instruction ends a block. */
+  endsBlock(handler: number): boolean;
+  /** Host address of the code at linear address page + 4096, 0 with a fault pending or when it is not RAM. */
+  nextPageHost(): number;
+  /** Makes the loop return to the host, which calls `flushAll`. */
+  requestFlush(): void;
+  /** A byte of code that is not in RAM. */
+  fetchDevice(offset: number): number;
+}
+
+export class CodeCache {
+  readonly #h: CodeCacheHost;
+  #next = 0;
+  #blocks = 0;
+  #nodes = 0;
+  #hashUsed = 0;
+  readonly #record = new Int32Array(MAX_BLOCKS);
+  readonly #count = new Uint8Array(MAX_BLOCKS);
+  readonly #start = new Int32Array(MAX_BLOCKS);
+  readonly #length = new Uint16Array(MAX_BLOCKS);
+  readonly #nodeBlock = new Int32Array(MAX_BLOCKS * 2);
+  readonly #nodeNext = new Int32Array(MAX_BLOCKS * 2);
+  readonly #pageHead = new Map<number, number>();
+  readonly #crossing = new Uint8Array(32);
+  /** Little room is left: `flushAll` is due as soon as no record is being executed. */
+  full = false;
+  /** Times that everything was dropped, and blocks dropped because their bytes changed. */
+  flushes = 0;
+  invalidated = 0;
+
+  constructor(host: CodeCacheHost) {
+    this.#h = host;
+  }
+
+  /** Decodes the block at host address `host` (0: not RAM) in the present mode → record, 0 with a fault pending. */
+  decodeBlock(host: number): number {
+    const h = this.#h;
+    const mode = h.view.getInt32(h.base + at("mode"), true);
+    if (host === 0) return this.#once(mode);
+    if (!this.full && this.#nearlyFull()) {
+      this.full = true;
+      h.requestFlush();
+    }
+    const first = h.base + ARENA + this.#next;
+    const pageEnd = (host & ~0xfff) + 0x1000;
+    let record = first;
+    let address = host;
+    let n = 0;
+    for (;;) {
+      const status = h.decoder.decode(h.u8, address, pageEnd, mode);
+      if (status === STATUS.more) {
+        if (n > 0) record = this.#internal(record, INTERNAL.stale, address & 0xfff, n);
+        else {
+          const end = this.#crossPage(first, host, mode);
+          if (end === 0) return 0;
+          return first;
+        }
+        break;
+      }
+      n++;
+      record = this.#write(record, status, address & 0xfff, n);
+      address += h.decoder.length;
+      if (status !== STATUS.ok || h.endsBlock(h.decoder.handler)) break;
+      if (n === MAX_BLOCK || address === pageEnd) {
+        record = this.#internal(record, INTERNAL.stale, address - (pageEnd - 0x1000), n);
+        break;
+      }
+    }
+    this.#commit(first, record, host, Math.max(1, address - host), mode);
+    return first;
+  }
+
+  /** With a reserve for what is decoded until the loop comes back to the host. */
+  #nearlyFull(): boolean {
+    return this.#next > ARENA_SIZE - RESERVE || this.#blocks > MAX_BLOCKS - RESERVE_BLOCKS || this.#hashUsed > CODE_HASH_ENTRIES / 2;
+  }
+
+  /** An instruction over a page border: a check of the second page, the instruction, and a way on. */
+  #crossPage(first: number, host: number, mode: number): number {
+    const h = this.#h;
+    const offset = host & 0xfff;
+    const inFirst = 0x1000 - offset;
+    const second = h.nextPageHost();
+    if (second === 0 && h.view.getInt32(h.base + at("fault"), true) !== 0) return 0;
+    this.#crossing.set(h.u8.subarray(host, host + inFirst));
+    for (let i = 0; i < 16; i++) this.#crossing[inFirst + i] = second === 0 ? h.fetchDevice(inFirst + i) : h.u8[second + i]!;
+    const status = h.decoder.decode(this.#crossing, 0, inFirst + 16, mode);
+    let record = this.#internal(first, INTERNAL.crossing, offset, 0);
+    h.view.setInt32(first + RECORD.imm, second, true);
+    record = this.#write(record, status, offset, 1);
+    const length = Math.max(h.decoder.length, inFirst + 1);
+    record = this.#internal(record, INTERNAL.stale, offset + length, 1);
+    this.#commit(first, record, host, inFirst, mode);
+    if (second !== 0) this.#attach(this.#blocks - 1, second);
+    return record;
+  }
+
+  /** Code in a device's memory is decoded each time, one instruction at a time. */
+  #once(mode: number): number {
+    const h = this.#h;
+    for (let i = 0; i < 16; i++) this.#crossing[i] = h.fetchDevice(i);
+    const status = h.decoder.decode(this.#crossing, 0, 16, mode);
+    const offset = h.view.getInt32(h.base + at("walkPhysical"), true) & 0xfff;
+    const first = h.base + ONCE;
+    const after = this.#write(first, status, offset, 1);
+    this.#internal(after, INTERNAL.stale, offset + h.decoder.length, 1);
+    return first;
+  }
+
+  #internal(record: number, handler: number, offset: number, n: number): number {
+    const { u8, view } = this.#h;
+    u8.fill(0, record, record + RECORD.size);
+    view.setUint16(record + RECORD.cold, handler, true);
+    view.setUint16(record + RECORD.offset, offset, true);
+    view.setUint16(record + RECORD.n, n, true);
+    return record + RECORD.size;
+  }
+
+  #write(r: number, status: number, offset: number, n: number): number {
+    const { view, u8, decoder: d } = this.#h;
+    if (status !== STATUS.ok) return this.#internal(r, status === STATUS.tooLong ? INTERNAL.tooLong : INTERNAL.undefined, offset, n);
+    view.setUint16(r + RECORD.cold, d.handler, true);
+    u8[r + RECORD.len] = d.length;
+    view.setUint16(r + RECORD.offset, offset, true);
+    view.setUint16(r + RECORD.n, n, true);
+    u8[r + RECORD.a] = d.operand[0]!;
+    u8[r + RECORD.a + 1] = d.operand[1]!;
+    u8[r + RECORD.a + 2] = d.operand[2]!;
+    u8[r + RECORD.base] = d.base;
+    u8[r + RECORD.index] = d.index;
+    u8[r + RECORD.scale] = d.scale;
+    u8[r + RECORD.seg] = d.seg;
+    u8[r + RECORD.flags] = (d.address32 ? 1 : 0) | (d.address16 ? 2 : 0) | (d.segment << 2);
+    view.setInt32(r + RECORD.disp, d.ripRelative ? d.displacement + offset + d.length : d.displacement, true);
+    view.setInt32(r + RECORD.target, 0, true);
+    let samePage = false;
+    if (d.relative) {
+      const target = offset + d.length + d.immLow;
+      samePage = target >= 0 && target < 0x1000;
+      view.setBigInt64(r + RECORD.imm, BigInt(target), true);
+    } else {
+      view.setInt32(r + RECORD.imm, d.immLow, true);
+      view.setInt32(r + RECORD.imm + 4, d.immHigh, true);
+    }
+    u8[r + RECORD.hot] = this.#h.hot(d, samePage);
+    return r + RECORD.size;
+  }
+
+  #commit(first: number, end: number, host: number, length: number, mode: number): void {
+    const block = this.#blocks++;
+    this.#record[block] = first;
+    this.#count[block] = (end - first) / RECORD.size;
+    this.#start[block] = host;
+    this.#length[block] = length;
+    this.#next = end - this.#h.base - ARENA;
+    this.#attach(block, host);
+    this.#insertHash(host, first | mode);
+  }
+
+  /** Hangs a block on a page's list and marks its granules. */
+  #attach(block: number, host: number): void {
+    const h = this.#h;
+    const page = host >>> 12;
+    const node = this.#nodes++;
+    this.#nodeBlock[node] = block;
+    this.#nodeNext[node] = this.#pageHead.get(page) ?? -1;
+    this.#pageHead.set(page, node);
+    const entry = this.#pageEntry(page);
+    if (h.view.getBigUint64(entry, true) === 0n) this.#protect(page << 12);
+    this.#markGranules(entry, page, block);
+  }
+
+  #markGranules(entry: number, page: number, block: number): void {
+    const { view } = this.#h;
+    const [from, to] = this.#extent(block, page);
+    for (let g = from >> 6; g <= (to - 1) >> 6; g++) {
+      const at32 = entry + (g >> 5) * 4;
+      view.setInt32(at32, view.getInt32(at32, true) | (1 << (g & 31)), true);
+    }
+  }
+
+  /** Offsets [from, to) that a block covers in a page; the second page of a crossing instruction holds at most 15 bytes. */
+  #extent(block: number, page: number): [number, number] {
+    const start = this.#start[block]!;
+    if (start >>> 12 === page) return [start & 0xfff, Math.min(0x1000, (start & 0xfff) + this.#length[block]!)];
+    return [0, 15];
+  }
+
+  #pageEntry(page: number): number {
+    return this.#h.pageTable + (page - (this.#h.ramBase >>> 12)) * PAGE_ENTRY;
+  }
+
+  /** A page got its first code: no TLB may let writes to it pass unseen. */
+  #protect(hostPage: number): void {
+    const { view, base } = this.#h;
+    for (const v of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) {
+      for (let i = 0; i < TLB.entries; i++) {
+        const entry = base + v + i * TLB.size;
+        if (view.getInt32(entry + TLB.host, true) === (hostPage | 0)) view.setBigUint64(entry + TLB.write, i === 0 ? 0x1000n : 0n, true);
+      }
+    }
+  }
+
+  #insertHash(key: number, value: number): void {
+    const { view, base } = this.#h;
+    let i = Math.imul(key, HASH_MULTIPLIER) >>> HASH_SHIFT;
+    for (;;) {
+      const slot = base + CODE_HASH + i * 8;
+      const k = view.getInt32(slot, true);
+      if (k === 0 || k === TOMBSTONE) {
+        if (k === 0) this.#hashUsed++;
+        view.setInt32(slot, key, true);
+        view.setInt32(slot + 4, value, true);
+        return;
+      }
+      i = (i + 1) & (CODE_HASH_ENTRIES - 1);
+    }
+  }
+
+  #removeHash(key: number, record: number): void {
+    const { view, base } = this.#h;
+    let i = Math.imul(key, HASH_MULTIPLIER) >>> HASH_SHIFT;
+    for (;;) {
+      const slot = base + CODE_HASH + i * 8;
+      const k = view.getInt32(slot, true);
+      if (k === 0) return;
+      if (k === (key | 0) && (view.getInt32(slot + 4, true) & ~7) === (record | 0)) {
+        view.setInt32(slot, TOMBSTONE, true);
+        view.setInt32(slot + 4, 0, true);
+        return;
+      }
+      i = (i + 1) & (CODE_HASH_ENTRIES - 1);
+    }
+  }
+
+  /** Forgets every block that holds one of these bytes (host addresses). */
+  invalidate(host: number, length: number): void {
+    for (let page = host >>> 12; page <= (host + length - 1) >>> 12; page++) this.#invalidatePage(page, host, host + length);
+  }
+
+  #invalidatePage(page: number, from: number, to: number): void {
+    let node = this.#pageHead.get(page);
+    if (node === undefined) return;
+    const { view } = this.#h;
+    const entry = this.#pageEntry(page);
+    view.setBigUint64(entry, 0n, true);
+    let kept = -1;
+    while (node !== -1) {
+      const next: number = this.#nodeNext[node]!;
+      const block = this.#nodeBlock[node]!;
+      const [a, b] = this.#extent(block, page);
+      if (page * 0x1000 + a < to && page * 0x1000 + b > from) this.#drop(block);
+      else if (this.#count[block] !== 0) {
+        this.#nodeNext[node] = kept;
+        kept = node;
+        this.#markGranules(entry, page, block);
+      }
+      node = next;
+    }
+    if (kept === -1) this.#pageHead.delete(page);
+    else this.#pageHead.set(page, kept);
+  }
+
+  /** Every record of a dropped block looks itself up again when it is reached, by a link or within the running block. */
+  #drop(block: number): void {
+    const { view, u8 } = this.#h;
+    const count = this.#count[block]!;
+    if (count === 0) return;
+    const first = this.#record[block]!;
+    for (let i = 0; i < count; i++) {
+      const r = first + i * RECORD.size;
+      view.setUint16(r + RECORD.cold, INTERNAL.stale, true);
+      u8[r + RECORD.hot] = 0;
+    }
+    this.#removeHash(this.#start[block]!, first);
+    this.#count[block] = 0;
+    this.invalidated++;
+  }
+
+  /** Drops everything. Only between instructions. */
+  flushAll(): void {
+    const { u8, view, base } = this.#h;
+    for (const page of this.#pageHead.keys()) view.setBigUint64(this.#pageEntry(page), 0n, true);
+    this.#pageHead.clear();
+    u8.fill(0, base + CODE_HASH, base + CODE_HASH + CODE_HASH_ENTRIES * 8);
+    u8.fill(0, base + JUMP_CACHE, base + JUMP_CACHE + JUMP_ENTRIES * 16);
+    this.#next = this.#blocks = this.#nodes = this.#hashUsed = 0;
+    this.full = false;
+    this.flushes++;
+  }
+}

@@ -1,0 +1,193 @@
+// The interpreter as one WebAssembly module, generated from the definitions.
+//
+//   run(base, budget)          the loop: a br_table over the hottest handlers, call_indirect for the others
+//   table                      complete handlers by id, (record, base) → record
+//   exports                    `run` and every routine, by name
+//
+// The shape is the one that facts about V8 recommend: a small hot function that tiers up within milliseconds, everything else
+// compiled lazily. `run` keeps record, base, TLB view and budget in locals.
+import { Code } from "../../wasm/code.ts";
+import { ModuleBuilder } from "../../wasm/module-builder.ts";
+import { emit, LocalPool } from "../ir/emit.ts";
+import { Builder } from "../ir/builder.ts";
+import type { Body, Callee, Label, Routine, Signature, Stmt } from "../ir/types.ts";
+import { children } from "../ir/liveness.ts";
+import { HOST_FUNCTIONS } from "../host-calls.ts";
+import { buildHandler, type Handler, type HandlerSet } from "../isa/handlers.ts";
+import { at, EXIT } from "../state.ts";
+import { attend, resume, settle } from "./boundary.ts";
+import { HotSem, type HotShape } from "./hot.ts";
+import { internalHandlers } from "./internal.ts";
+import { RECORD } from "./layout.ts";
+import { ENGINE_ROUTINES } from "./routines.ts";
+
+/** A case of the fast loop: a handler with a shape of address or branch. */
+export interface HotCase {
+  readonly handler: Handler;
+  readonly shape: HotShape;
+}
+
+const HANDLER_TYPE = { params: ["i32", "i32"], result: "i32" } as const;
+
+/** Routines that bodies call, directly or not, by name. */
+function collectRoutines(roots: readonly Routine[], bodies: readonly Body[]): Map<string, { routine: Routine; body: Body }> {
+  const found = new Map<string, { routine: Routine; body: Body }>();
+  const visit = (stmts: readonly Stmt[]): void => {
+    for (const s of stmts) {
+      if (s.k === "call" && s.target.kind === "routine") add(s.target);
+      for (const inner of children(s)) visit(inner);
+    }
+  };
+  const add = (r: Routine): void => {
+    if (found.has(r.name)) return;
+    const entry = { routine: r, body: Builder.build(r) };
+    found.set(r.name, entry);
+    visit(entry.body.stmts);
+  };
+  roots.forEach(add);
+  for (const b of bodies) visit(b.stmts);
+  return found;
+}
+
+const signatureType = (s: Signature): { params: Signature["params"]; result: Signature["result"] } => ({ params: s.params, result: s.result });
+
+/** Generates the module's bytes. The hottest cases come first. */
+export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[]): Uint8Array {
+  const bodies = [...internalHandlers(), ...set.handlers.map((h) => buildHandler(h))];
+  // Handler ids start behind the internal ones, see isa/handlers.ts.
+  const routines = collectRoutines(ENGINE_ROUTINES, bodies);
+  const m = new ModuleBuilder();
+  m.importMemory("env", "memory", 1, 65536, true);
+  const imports = new Map<string, number>();
+  for (const f of HOST_FUNCTIONS) imports.set(f.name, m.importFunction("env", f.name, signatureType(f)));
+  const run = m.declare();
+  const routineIndex = new Map<string, number>();
+  for (const name of routines.keys()) routineIndex.set(name, m.declare());
+  const handlerIndex = bodies.map(() => m.declare());
+  const resolve = (c: Callee): number => (c.kind === "host" ? imports.get(c.name) : routineIndex.get(c.name)) ?? fail(c.name);
+
+  for (const { routine, body } of routines.values()) {
+    m.define(routineIndex.get(routine.name)!, signatureType(routine), ...compile(body, resolve));
+    m.exportFunction(routine.name, routineIndex.get(routine.name)!);
+  }
+  bodies.forEach((body, i) => m.define(handlerIndex[i]!, HANDLER_TYPE, ...compile(body, resolve)));
+  const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot);
+  m.define(run, { params: ["i32", "i32"], result: "i32" }, loop.locals.types, loop.code);
+  m.exportFunction("run", run);
+  m.table(handlerIndex);
+  return m.finish();
+}
+
+function fail(name: string): never {
+  throw new Error(`Bug in Nido: nothing is called ${name}`);
+}
+
+function compile(body: Body, resolve: (c: Callee) => number): [locals: LocalPool["types"], code: Code] {
+  const code = new Code();
+  const locals = new LocalPool(body.signature.params.length);
+  emit(body, { code, locals, params: body.params.map((_, i) => i), resolve });
+  const result = body.signature.result;
+  // Every path returns before this; the validator does not know.
+  if (result !== undefined) code.unreachable();
+  return [locals.types, code];
+}
+
+/**
+ * run(base, budget) → EXIT reason.
+ *
+ *   record = resume(base)
+ *   loop outer
+ *     if record = 0 return exit
+ *     if attention: one instruction through its complete handler, then attend; continue
+ *     loop again { br_table hot … cold: record = table[record.cold](record, base) }
+ */
+class RunLoop {
+  readonly code: Code = new Code();
+  /** Locals: 0 base, 1 budget given, 2 record, 3 view, 4 budget left, 5 next record. */
+  readonly locals: LocalPool = new LocalPool(2);
+  readonly #resolve: (c: Callee) => number;
+  readonly #handlerType: number;
+
+  constructor(handlerType: number, resolve: (c: Callee) => number, hot: readonly HotCase[]) {
+    this.#handlerType = handlerType;
+    this.#resolve = resolve;
+    const c = this.code;
+    const [base, given] = [0, 1];
+    const [record, view, budget, next] = ["i32", "i32", "i32", "i32"].map((t) => this.locals.alloc(t as "i32")) as [number, number, number, number];
+    const call = (r: Routine, ...args: number[]): Code => {
+      for (const a of args) c.localGet(a);
+      return c.call(resolve(r));
+    };
+    const load = (name: Parameters<typeof at>[0]): Code => c.localGet(base).memory("i32.load", at(name));
+    const indirect = (): Code => c.localGet(record).localGet(base).localGet(record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#handlerType);
+    const pinned = [record, view, budget, next].length + 2;
+
+    c.localGet(given).localSet(budget);
+    call(resume, base).localSet(record);
+    c.loop(); // outer
+    c.localGet(record).op("i32.eqz").if();
+    this.#account(base, given, budget);
+    load("exit").return().end();
+
+    load("attention").if();
+    indirect().localSet(next);
+    call(attend, base, record, next).localSet(record);
+    c.localGet(budget).i32(1).op("i32.sub").localTee(budget).i32(0).op("i32.lt_s").if();
+    this.#leave(base, given, budget, record);
+    c.end().br(1).end();
+
+    load("tlbView").localSet(view);
+    const cold: Label = { kind: "block" };
+    const again: Label = { kind: "loop" };
+    const out: Label = { kind: "block" };
+    c.block(); // out
+    c.block(); // attention or slow: `next` decides
+    c.loop(); // again
+    c.block(); // cold
+    const outer = [undefined, out, undefined, again, cold];
+    for (let i = 0; i < hot.length; i++) c.block();
+    c.localGet(record).memory("i32.load8_u", RECORD.hot);
+    // Case 0 is "none"; case n is hot[n - 1], whose code follows the n-th innermost end.
+    c.brTable([hot.length, ...hot.map((_, i) => i)], hot.length);
+    hot.forEach((h, i) => {
+      c.end();
+      const labels = [...outer, ...Array.from({ length: hot.length - 1 - i }, () => undefined)];
+      this.#hotCase(h, { cold, again, out }, labels, [record, base, view, budget], pinned);
+    });
+    c.end(); // cold
+    indirect().localTee(next).op("i32.eqz").brIf(1);
+    load("attention").brIf(1);
+    c.localGet(next).localSet(record);
+    load("tlbView").localSet(view);
+    c.localGet(budget).i32(1).op("i32.sub").localTee(budget).i32(0).op("i32.ge_s").brIf(0);
+    c.br(2); // out
+    c.end(); // again
+    c.end(); // attention or slow
+    call(attend, base, record, next).localSet(record);
+    c.br(1); // outer
+    c.end(); // out
+    this.#leave(base, given, budget, record);
+    c.end(); // outer
+    c.unreachable();
+  }
+
+  #hotCase(h: HotCase, labels: { cold: Label; again: Label; out: Label }, outer: readonly (Label | undefined)[], params: readonly number[], pinned: number): void {
+    const body = buildHandler(h.handler, (name) => new HotSem(name, labels, h.shape));
+    this.locals.reset();
+    for (let i = 2; i < pinned; i++) this.locals.alloc("i32");
+    emit(body, { code: this.code, locals: this.locals, params, resolve: this.#resolve, outer });
+  }
+
+  /** Adds the instructions of this run to `retired`. */
+  #account(base: number, given: number, budget: number): void {
+    this.code.localGet(base).localGet(base).memory("i64.load", at("retired"));
+    this.code.localGet(given).localGet(budget).op("i32.sub").op("i64.extend_i32_u").op("i64.add").memory("i64.store", at("retired"));
+  }
+
+  /** The budget is used up: the address of `record` becomes `rip`. */
+  #leave(base: number, given: number, budget: number, record: number): void {
+    this.#account(base, given, budget);
+    this.code.localGet(base).localGet(record).call(this.#resolve(settle));
+    this.code.i32(EXIT.budget).return();
+  }
+}

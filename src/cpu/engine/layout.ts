@@ -1,0 +1,71 @@
+// Where an engine's tables lie, relative to a processor's base address, and how one record of decoded code looks.
+//
+//   base + 0        state (state.ts)
+//        + 1000h    list of filled TLB entries, for quick flushes
+//        + 2000h    records that are executed once (page-crossing refetch, single fetches from devices)
+//        + 10000h   jump cache
+//        + 20000h   TLB views: user, supervisor, supervisor with AC, never filled
+//        + 60000h   code hash: host address → record
+//        + 160000h  record arena
+
+export const TLB_LIST = 0x1000;
+export const TLB_LIST_MAX = 1024;
+export const ONCE = 0x2000;
+export const JUMP_CACHE = 0x1_0000;
+export const JUMP_ENTRIES = 4096;
+
+/**
+ * One TLB entry, 32 bytes. A tag is the linear page address the entry serves for that kind of access; 0 serves none (entry 0
+ * uses INVALID_0, since linear page 0 belongs there). `x = address ^ tag` is below 4096 - size + 1 exactly when the access hits
+ * and stays in the page; the host address is then `x + host`.
+ *
+ *   0        8        16       24     28
+ *   ┌────────┬────────┬────────┬──────┬──────┐
+ *   │ read   │ write  │ execute│ host │  0   │
+ *   └────────┴────────┴────────┴──────┴──────┘
+ */
+export const TLB = { read: 0, write: 8, execute: 16, host: 24, size: 32, entries: 2048 } as const;
+export const TLB_INVALID_0 = 0x1000n;
+export const VIEW_SIZE: number = TLB.size * TLB.entries;
+export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_0000, none: 0x5_0000 } as const;
+
+/** Open-addressed table: { host address u32, record | mode u32 }. */
+export const CODE_HASH = 0x6_0000;
+export const CODE_HASH_ENTRIES = 0x2_0000;
+
+export const ARENA = 0x16_0000;
+export const ARENA_SIZE = 0x100_0000;
+
+/** Bytes from one processor's base to the next. */
+export const CPU_AREA: number = ARENA + ARENA_SIZE;
+
+/**
+ * A decoded instruction, 32 bytes. Operand fields A B C hold a register's byte offset in the state (GPRs), or 16 × its number
+ * (XMM, x87, MMX), or its number (segment, control and debug registers).
+ *
+ *   0       2     3     4        6    8  9  10 11    12   13     14   15     16     20       24
+ *   ┌───────┬─────┬─────┬────────┬────┬──┬──┬──┬─────┬────┬──────┬────┬──────┬──────┬────────┬───────────┐
+ *   │ cold  │ len │ hot │ offset │ n  │A │B │C │base │idx │scale │seg │flags │ disp │ target │ immediate │
+ *   └───────┴─────┴─────┴────────┴────┴──┴──┴──┴─────┴────┴──────┴────┴──────┴──────┴────────┴───────────┘
+ *
+ * cold: index of the complete handler · hot: case of the fast loop, 0 for none · offset: of the instruction in its page ·
+ * n: instructions from the block's start, this one included · seg: state offset of the segment base to add (the zero slot for
+ * none) · target: record of a direct branch's target, 0 until linked · immediate: sign-extended; for near branches the linear
+ * target relative to the page.
+ */
+export const RECORD = {
+  size: 32, cold: 0, len: 2, hot: 3, offset: 4, n: 6, a: 8, base: 11, index: 12, scale: 13, seg: 14, flags: 15, disp: 16, target: 20, imm: 24,
+} as const;
+
+/** Bits of a record's `flags`. */
+export const RECORD_FLAGS = {
+  /** Effective addresses are truncated to 32 bits (67h in 64-bit mode; 32-bit addressing). */
+  address32: 1,
+  /** … to 16 bits. */
+  address16: 2,
+  /** Segment register number of the memory operand, for checks: bits 2–4. */
+  segShift: 2,
+} as const;
+
+/** Pages of RAM have 8 bytes each in the page table: one bit for every 64 bytes that hold decoded code. */
+export const PAGE_ENTRY = 8;

@@ -1,0 +1,169 @@
+// One virtual processor on an executor: host functions, code cache, run and reset. This is what a machine holds.
+import { ASSISTS } from "../assist/index.ts";
+import { betweenInstructions } from "../assist/boundary.ts";
+import { CpuContext, GuestFault } from "../assist/context.ts";
+import { deliverPending } from "../assist/deliver.ts";
+import { Registers } from "../assist/registers.ts";
+import { resetState } from "../assist/reset.ts";
+import { Decoder } from "../decode/decoder.ts";
+import type { GuestMemory } from "../../memory/guest-memory.ts";
+import { at, ATTENTION, EXIT } from "../state.ts";
+import { updateAttention } from "../mmu/mode.ts";
+import { CodeCache } from "./code-cache.ts";
+import type { CpuHost, Engine, RegisterAccess, RunExit } from "./engine.ts";
+import { EvaluatorExecutor, type Executor, type HostFunctions, WasmExecutor } from "./executor.ts";
+import type { InterpreterProgram } from "./program.ts";
+import { CPU_AREA } from "./layout.ts";
+import { codeHost } from "./lookup.ts";
+
+/** Host offset of the first processor's area: the first 64 KiB stay empty, so that 0 is no address. */
+export const CPU_BASE = 0x1_0000;
+
+/** Where the page table and RAM begin for `cpus` processors and `ramBytes` of memory; both multiples of 64 KiB. */
+export function memoryLayout(cpus: number, ramBytes: number): { readonly pageTable: number; readonly ramBase: number } {
+  const pageTable = CPU_BASE + cpus * CPU_AREA;
+  const entries = (ramBytes / 4096) * 8;
+  return { pageTable, ramBase: (pageTable + entries + 0xffff) & ~0xffff };
+}
+
+const EXITS: Readonly<Record<number, RunExit>> = { [EXIT.budget]: "budget", [EXIT.halt]: "halt", [EXIT.shutdown]: "shutdown", [EXIT.kick]: "kick" };
+
+export interface ProcessorOptions {
+  readonly kind: "evaluator" | "interpreter";
+  readonly program: InterpreterProgram;
+  readonly memory: GuestMemory;
+  readonly host: CpuHost;
+  /** Processors that the memory was laid out for (memoryLayout). */
+  readonly cpus?: number;
+  /** Number of this processor, 0 for the bootstrap processor. */
+  readonly index?: number;
+}
+
+export class Processor implements Engine {
+  readonly kind: "evaluator" | "interpreter";
+  readonly registers: RegisterAccess;
+  /** For tests, debuggers and helpers; not for devices. */
+  readonly context: CpuContext;
+  readonly cache: CodeCache;
+  readonly #executor: Executor;
+  readonly #memory: GuestMemory;
+  readonly #base: number;
+  readonly #pageTable: number;
+  readonly #host: CpuHost;
+
+  constructor(options: ProcessorOptions) {
+    const { memory, host, program } = options;
+    this.kind = options.kind;
+    this.#memory = memory;
+    this.#host = host;
+    this.#base = CPU_BASE + (options.index ?? 0) * CPU_AREA;
+    this.#pageTable = memoryLayout(options.cpus ?? 1, memory.ramBytes).pageTable;
+    const functions = this.#functions();
+    this.#executor = options.kind === "evaluator" ? new EvaluatorExecutor(program.set, memory.wasm, functions) : new WasmExecutor(program.module(), memory.wasm, functions);
+    this.context = new CpuContext(memory.view, this.#base, host, this.#executor);
+    this.cache = this.#makeCache(program);
+    this.registers = new Registers(this.context);
+    memory.observe((at, length) => this.#deviceWrote(at, length));
+    this.reset();
+  }
+
+  #makeCache(program: InterpreterProgram): CodeCache {
+    const memory = this.#memory;
+    const context = this.context;
+    return new CodeCache({
+      view: memory.view,
+      u8: memory.u8,
+      base: this.#base,
+      ramBase: memory.ramBase,
+      ramBytes: memory.ramBytes,
+      pageTable: this.#pageTable,
+      decoder: new Decoder(program.tables),
+      hot: (d, samePage) => program.hot(d, samePage),
+      endsBlock: (handler) => program.endsBlock(handler),
+      nextPageHost: () => this.#executor.call(codeHost, this.#base, context.get64("ripPage") + 0x1000n) as number,
+      fetchDevice: (offset) => this.#host.mmioRead(Number(context.get64("walkPhysical")) + offset, 1),
+      requestFlush: () => this.kick(),
+    });
+  }
+
+  #functions(): HostFunctions {
+    const host = this.#host;
+    const width = (n: number): 1 | 2 | 4 => n as 1 | 2 | 4;
+    return {
+      mmioRead: (low: number, high: number, n: number) => host.mmioRead((low >>> 0) + high * 0x1_0000_0000, width(n)) | 0,
+      mmioWrite: (low: number, high: number, n: number, value: number) => host.mmioWrite((low >>> 0) + high * 0x1_0000_0000, width(n), value >>> 0),
+      portRead: (port: number, n: number) => host.portRead(port, width(n)) | 0,
+      portWrite: (port: number, n: number, value: number) => host.portWrite(port, width(n), value >>> 0),
+      codeWritten: (hostAddress: number, length: number) => this.cache.invalidate(hostAddress >>> 0, length),
+      decodeBlock: (_base: number, hostAddress: number) => this.cache.decodeBlock(hostAddress >>> 0),
+      helper: (_base: number, number: number, argument: number) => this.#assist(number, argument),
+      deliverFault: () => deliverPending(this.context),
+      betweenInstructions: (_base: number, completed: number) => betweenInstructions(this.context, completed !== 0),
+    };
+  }
+
+  #assist(number: number, argument: number): number {
+    const assist = ASSISTS.get(number);
+    if (!assist) throw new Error(`Bug in Nido: no helper has number ${number}`);
+    try {
+      return assist(this.context, argument);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.context.note(error);
+      return 0;
+    }
+  }
+
+  get instructions(): number {
+    return Number(this.context.get64("retired"));
+  }
+
+  run(budget: number): RunExit {
+    const c = this.context;
+    if (this.cache.full) this.cache.flushAll();
+    if (c.get32("halted") && !this.#wakes()) return "halt";
+    c.set32("halted", 0);
+    c.set32("exit", EXIT.none);
+    const exit = EXITS[this.#executor.run(this.#base, budget)];
+    if (exit === undefined) throw new Error("Bug in Nido: the interpreter stopped without a reason");
+    return exit;
+  }
+
+  #wakes(): boolean {
+    return (this.context.get32("attention") & ATTENTION.interrupt) !== 0;
+  }
+
+  setInterruptLine(level: boolean): void {
+    if ((this.context.get32("intr") !== 0) === level) return;
+    this.context.set32("intr", level ? 1 : 0);
+    this.#executor.call(updateAttention, this.#base);
+  }
+
+  nmi(): void {
+    this.context.set32("nmiPending", 1);
+    this.#executor.call(updateAttention, this.#base);
+  }
+
+  kick(): void {
+    const address = this.#base + at("attention");
+    this.#memory.view.setUint32(address, this.#memory.view.getUint32(address, true) | ATTENTION.kick, true);
+  }
+
+  reset(): void {
+    this.cache.flushAll();
+    resetState(this.context, this.#memory, this.#pageTable);
+  }
+
+  #deviceWrote(hostOffset: number, length: number): void {
+    const first = (hostOffset - this.#memory.ramBase) >>> 12;
+    const last = (hostOffset + length - 1 - this.#memory.ramBase) >>> 12;
+    const table = this.context.get32("pageTable");
+    for (let page = first; page <= last; page++) {
+      if (this.#memory.view.getBigUint64(table + page * 8, true) !== 0n) {
+        const start = Math.max(hostOffset, this.#memory.ramBase + page * 4096);
+        const end = Math.min(hostOffset + length, this.#memory.ramBase + (page + 1) * 4096);
+        this.cache.invalidate(start, end - start);
+      }
+    }
+  }
+}

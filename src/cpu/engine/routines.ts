@@ -1,0 +1,12 @@
+// The routines that TypeScript calls by name; the module exports these and all that they use.
+import type { Routine } from "../ir/types.ts";
+import { getArithmetic, setArithmetic } from "../isa/flags.ts";
+import { load128, LOADS, probeWrite, store128, STORES, translate } from "../mmu/access.ts";
+import { flushPage, flushTlb, newGeneration, refreshMode, updateAttention } from "../mmu/mode.ts";
+import { attend, resume, settle } from "./boundary.ts";
+import { codeHost, enter } from "./lookup.ts";
+
+export const ENGINE_ROUTINES: readonly Routine[] = [
+  ...Object.values(LOADS), ...Object.values(STORES), load128, store128, probeWrite, translate, enter, codeHost, attend, resume, settle,
+  refreshMode, updateAttention, newGeneration, flushTlb, flushPage, getArithmetic, setArithmetic,
+];

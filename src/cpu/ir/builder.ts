@@ -1,0 +1,300 @@
+// Builds routines: every method adds an expression or a statement to the routine under construction.
+//
+// Integers are i32 or i64; the operator follows the type of its operands. Conditions are i32, 0 or 1. What is written here runs
+// in order: an expression that reads state is evaluated where it is created, however late it is used.
+import { assert } from "../../support/assert.ts";
+import { at } from "../state.ts";
+import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt, Type, Variable } from "./types.ts";
+
+type Num = number | bigint;
+
+/** Declares a routine. Parameters arrive as expressions. */
+export function routine(
+  name: string,
+  params: readonly Type[],
+  result: Type | undefined,
+  build: (b: Builder, ...params: Expr[]) => void,
+  options?: { faults?: boolean },
+): Routine {
+  return { kind: "routine", name, params, result, faults: options?.faults ?? false, build };
+}
+
+/** Declares a function that the host gives. */
+export function hostFunction(name: string, params: readonly Type[], result?: Type, options?: { faults?: boolean }): HostFunction {
+  return { kind: "host", name, params, result, faults: options?.faults ?? false };
+}
+
+const COMPARISONS = new Set(["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]);
+
+export class Builder {
+  readonly signature: Signature;
+  readonly #params: Variable[] = [];
+  readonly #variables: Variable[] = [];
+  readonly #top: Stmt[] = [];
+  #block: Stmt[] = this.#top;
+
+  constructor(signature: Signature) {
+    this.signature = signature;
+    for (const type of signature.params) this.#params.push(this.#variable(type));
+  }
+
+  /** Builds a routine's body. */
+  static build(r: Routine): Body {
+    const b = new Builder(r);
+    r.build(b, ...b.params());
+    return b.finish();
+  }
+
+  params(): Expr[] {
+    return this.#params.map((v) => this.get(v));
+  }
+
+  finish(): Body {
+    return { signature: this.signature, params: this.#params, variables: this.#variables, stmts: this.#top };
+  }
+
+  // ── expressions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #expr(op: string, type: Type, args: readonly Expr[], imm: Num | Uint8Array = 0, impure = false): Expr {
+    const e: Expr = { op, type, args, imm, impure, uses: 0, user: undefined };
+    if (op !== "const") this.#block.push({ k: "def", e });
+    return e;
+  }
+
+  i32(n: number): Expr {
+    return this.#expr("const", "i32", [], n | 0);
+  }
+
+  i64(n: Num): Expr {
+    return this.#expr("const", "i64", [], BigInt.asIntN(64, BigInt(n)));
+  }
+
+  f64(n: number): Expr {
+    return this.#expr("const", "f64", [], n);
+  }
+
+  /** A 128-bit constant, least significant byte first. */
+  v128(bytes: Uint8Array): Expr {
+    assert(bytes.length === 16, "v128 constants have 16 bytes");
+    return this.#expr("const", "v128", [], bytes);
+  }
+
+  /** Any pure operator by its WebAssembly name, e.g. `op("i16x8.add_sat_s", "v128", a, b)`. */
+  op(name: string, type: Type, ...args: Expr[]): Expr {
+    return this.#expr(name, type, args);
+  }
+
+  /** Like `op`, with an immediate: a lane number or a shuffle pattern. */
+  opImm(name: string, type: Type, imm: number | Uint8Array, ...args: Expr[]): Expr {
+    return this.#expr(name, type, args, imm);
+  }
+
+  #lift(like: Expr, n: Expr | Num): Expr {
+    if (typeof n === "object") return n;
+    return like.type === "i32" ? this.i32(Number(BigInt.asIntN(32, BigInt(n)))) : like.type === "i64" ? this.i64(n) : this.f64(Number(n));
+  }
+
+  #bin(name: string, a: Expr, b: Expr | Num): Expr {
+    const r = this.#lift(a, b);
+    assert(a.type === r.type, `${this.signature.name}: ${name} of ${a.type} and ${r.type}`);
+    const folded = this.#fold(name, a, r);
+    if (folded) return folded;
+    return this.#expr(`${a.type}.${name}`, COMPARISONS.has(name) ? "i32" : a.type, [a, r]);
+  }
+
+  /** The few identities that keep generated code small: x+0, x|0, x^0, x<<0, x&-1. */
+  #fold(name: string, a: Expr, b: Expr): Expr | undefined {
+    if (b.op !== "const" || typeof b.imm === "object") return undefined;
+    if (BigInt(b.imm) === 0n && ["add", "sub", "or", "xor", "shl", "shr_u", "shr_s"].includes(name) && (a.type === "i32" || a.type === "i64")) return a;
+    if (name === "and" && BigInt(b.imm) === -1n) return a;
+    return undefined;
+  }
+
+  add(a: Expr, b: Expr | Num): Expr { return this.#bin("add", a, b); }
+  sub(a: Expr, b: Expr | Num): Expr { return this.#bin("sub", a, b); }
+  mul(a: Expr, b: Expr | Num): Expr { return this.#bin("mul", a, b); }
+  and(a: Expr, b: Expr | Num): Expr { return this.#bin("and", a, b); }
+  or(a: Expr, b: Expr | Num): Expr { return this.#bin("or", a, b); }
+  xor(a: Expr, b: Expr | Num): Expr { return this.#bin("xor", a, b); }
+  shl(a: Expr, b: Expr | Num): Expr { return this.#bin("shl", a, b); }
+  shrU(a: Expr, b: Expr | Num): Expr { return this.#bin("shr_u", a, b); }
+  shrS(a: Expr, b: Expr | Num): Expr { return this.#bin("shr_s", a, b); }
+  rotl(a: Expr, b: Expr | Num): Expr { return this.#bin("rotl", a, b); }
+  rotr(a: Expr, b: Expr | Num): Expr { return this.#bin("rotr", a, b); }
+  /** Division. The divisor must not be 0 (and the quotient must fit): the caller checks, as the instruction demands. */
+  divU(a: Expr, b: Expr | Num): Expr { return this.#bin("div_u", a, b); }
+  divS(a: Expr, b: Expr | Num): Expr { return this.#bin("div_s", a, b); }
+  remU(a: Expr, b: Expr | Num): Expr { return this.#bin("rem_u", a, b); }
+  remS(a: Expr, b: Expr | Num): Expr { return this.#bin("rem_s", a, b); }
+  eq(a: Expr, b: Expr | Num): Expr { return this.#bin("eq", a, b); }
+  ne(a: Expr, b: Expr | Num): Expr { return this.#bin("ne", a, b); }
+  ltU(a: Expr, b: Expr | Num): Expr { return this.#bin("lt_u", a, b); }
+  ltS(a: Expr, b: Expr | Num): Expr { return this.#bin("lt_s", a, b); }
+  leU(a: Expr, b: Expr | Num): Expr { return this.#bin("le_u", a, b); }
+  leS(a: Expr, b: Expr | Num): Expr { return this.#bin("le_s", a, b); }
+  gtU(a: Expr, b: Expr | Num): Expr { return this.#bin("gt_u", a, b); }
+  gtS(a: Expr, b: Expr | Num): Expr { return this.#bin("gt_s", a, b); }
+  geU(a: Expr, b: Expr | Num): Expr { return this.#bin("ge_u", a, b); }
+  geS(a: Expr, b: Expr | Num): Expr { return this.#bin("ge_s", a, b); }
+
+  /** 1 when `a` is zero. */
+  not(a: Expr): Expr { return this.#expr(`${a.type}.eqz`, "i32", [a]); }
+  clz(a: Expr): Expr { return this.#expr(`${a.type}.clz`, a.type, [a]); }
+  ctz(a: Expr): Expr { return this.#expr(`${a.type}.ctz`, a.type, [a]); }
+  popcnt(a: Expr): Expr { return this.#expr(`${a.type}.popcnt`, a.type, [a]); }
+  /** Low 32 bits of an i64. */
+  wrap(a: Expr): Expr { return this.#expr("i32.wrap_i64", "i32", [a]); }
+  /** Zero-extends an i32. */
+  extU(a: Expr): Expr { return this.#expr("i64.extend_i32_u", "i64", [a]); }
+  /** Sign-extends an i32. */
+  extS(a: Expr): Expr { return this.#expr("i64.extend_i32_s", "i64", [a]); }
+  /** `c ? a : b`, both evaluated. */
+  select(c: Expr, a: Expr, b: Expr): Expr { return this.#expr("select", a.type, [a, b, c]); }
+
+  /** Keeps the low `width` bits of an i64 (8, 16, 32 or 64). */
+  zext(a: Expr, width: number): Expr {
+    return width === 64 ? a : this.and(a, (1n << BigInt(width)) - 1n);
+  }
+
+  /** Sign-extends an i64 from its low `width` bits. */
+  sext(a: Expr, width: number): Expr {
+    return width === 64 ? a : this.#expr(`i64.extend${width}_s`, "i64", [a]);
+  }
+
+  // ── host memory: processor state, TLBs, guest RAM ───────────────────────────────────────────────────────────────────────
+
+  /** Loads from host address `addr` (i32) + offset. `op` is WebAssembly's: "i64.load", "i32.load8_u", "v128.load"… */
+  load(op: string, addr: Expr, offset = 0): Expr {
+    return this.#expr(op, op.slice(0, op.indexOf(".")) as Type, [addr], offset, true);
+  }
+
+  store(op: string, addr: Expr, e: Expr, offset = 0): void {
+    this.#block.push({ k: "store", op, addr, offset, e });
+  }
+
+  /** memory.copy / memory.fill over host addresses (all i32). */
+  copy(dst: Expr, src: Expr, n: Expr): void { this.#block.push({ k: "copy", dst, src, n }); }
+  fill(dst: Expr, byte: Expr, n: Expr): void { this.#block.push({ k: "fill", dst, src: byte, n }); }
+
+  // ── variables and control ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #variable(type: Type): Variable {
+    const v = { type, index: this.#variables.length };
+    this.#variables.push(v);
+    return v;
+  }
+
+  variable(init: Expr): Variable {
+    const v = this.#variable(init.type);
+    this.set(v, init);
+    return v;
+  }
+
+  get(v: Variable): Expr { return this.#expr("get", v.type, [], v.index, true); }
+
+  set(v: Variable, e: Expr): void {
+    assert(v.type === e.type, `${this.signature.name}: ${e.type} into a variable of ${v.type}`);
+    this.#block.push({ k: "set", v, e });
+  }
+
+
+  #nested(body: () => void): Stmt[] {
+    const outer = this.#block;
+    const inner: Stmt[] = [];
+    this.#block = inner;
+    body();
+    this.#block = outer;
+    return inner;
+  }
+
+  if(c: Expr, then: () => void, otherwise?: () => void): void {
+    const t = this.#nested(then);
+    const e = otherwise ? this.#nested(otherwise) : [];
+    this.#block.push({ k: "if", c, then: t, else: e });
+  }
+
+  /** A value chosen by control flow: only the taken side is evaluated. */
+  choose(c: Expr, a: () => Expr, b: () => Expr): Expr {
+    let v: Variable | undefined;
+    const t = this.#nested(() => {
+      const e = a();
+      v = this.#variable(e.type);
+      this.set(v, e);
+    });
+    const f = this.#nested(() => this.set(v!, b()));
+    this.#block.push({ k: "if", c, then: t, else: f });
+    return this.get(v!);
+  }
+
+  /** Repeats `body` for ever; leave by `leave` or `return`. */
+  loop(body: (leave: Label, again: Label) => void): void {
+    const leave: Label = { kind: "block" };
+    const again: Label = { kind: "loop" };
+    const inner = this.#nested(() => {
+      const loopBody = this.#nested(() => {
+        body(leave, again);
+        this.br(again);
+      });
+      this.#block.push({ k: "loop", label: again, body: loopBody });
+    });
+    this.#block.push({ k: "block", label: leave, body: inner });
+  }
+
+  while(condition: () => Expr, body: (leave: Label, again: Label) => void): void {
+    this.loop((leave, again) => {
+      this.br(leave, this.not(condition()));
+      body(leave, again);
+    });
+  }
+
+  block(body: (leave: Label) => void): void {
+    const label: Label = { kind: "block" };
+    const inner = this.#nested(() => body(label));
+    this.#block.push({ k: "block", label, body: inner });
+  }
+
+  br(label: Label, c?: Expr): void { this.#block.push({ k: "br", label, c }); }
+
+  /** Runs `cases[on]`, or `other` when `on` (i32, unsigned) is beyond the last. */
+  switch(on: Expr, cases: readonly (() => void)[], other: () => void): void {
+    const bodies = cases.map((c) => this.#nested(c));
+    const rest = this.#nested(other);
+    this.#block.push({ k: "switch", on, cases: bodies, other: rest });
+  }
+
+  /** Calls a routine or host function; stops this routine when the callee raised a guest exception. */
+  call(target: Callee, ...args: Expr[]): Expr {
+    const result = this.callUnchecked(target, ...args);
+    if (target.faults) this.checkFault();
+    return result;
+  }
+
+  /** Calls a routine and goes on even when it raised an exception: the caller looks at the state's `fault` itself. */
+  callUnchecked(target: Callee, ...args: Expr[]): Expr {
+    assert(args.length === target.params.length, `${target.name} takes ${target.params.length} arguments`);
+    args.forEach((a, i) => assert(a.type === target.params[i], `${target.name}: argument ${i} is ${a.type}`));
+    const type = target.result;
+    const result: Expr | undefined = type === undefined ? undefined : { op: "result", type, args: [], imm: 0, impure: true, uses: 0, user: undefined };
+    this.#block.push({ k: "call", target, args, result });
+    return result ?? this.i32(0);
+  }
+
+  /** The processor's base address: the first parameter of every routine that may fault. */
+  base(): Expr {
+    return this.get(this.#params[0]!);
+  }
+
+  /** Returns (0) when a guest exception is pending. */
+  checkFault(): void {
+    assert(this.signature.faults, `${this.signature.name} calls a routine that may fault, so it may itself`);
+    this.if(this.load("i32.load", this.base(), at("fault")), () => this.returnZero());
+  }
+
+  /** Returns with 0 for a result; what a faulting routine hands back is not used. */
+  returnZero(): void {
+    const type = this.signature.result;
+    this.return(type === undefined ? undefined : type === "i32" ? this.i32(0) : type === "i64" ? this.i64(0) : this.v128(new Uint8Array(16)));
+  }
+
+  return(e?: Expr): void { this.#block.push({ k: "ret", e }); }
+}

@@ -1,0 +1,198 @@
+// Turns a routine into WebAssembly code.
+import { assert } from "../../support/assert.ts";
+import type { Code, ValueType } from "../../wasm/code.ts";
+import { MEMORY_OPS } from "../../wasm/opcodes.ts";
+import { place, type Placement } from "./liveness.ts";
+import type { Body, Callee, Expr, Label, Stmt } from "./types.ts";
+
+/** Hands out local indices; `reset` lets the next routine of the same function use them again. */
+export class LocalPool {
+  readonly types: ValueType[] = [];
+  readonly #first: number;
+  readonly #byType = new Map<ValueType, number[]>();
+  readonly #next = new Map<ValueType, number>();
+
+  constructor(firstFree: number) {
+    this.#first = firstFree;
+  }
+
+  alloc(type: ValueType): number {
+    const list = this.#byType.get(type) ?? [];
+    this.#byType.set(type, list);
+    const n = this.#next.get(type) ?? 0;
+    this.#next.set(type, n + 1);
+    const known = list[n];
+    if (known !== undefined) return known;
+    const index = this.#first + this.types.push(type) - 1;
+    list.push(index);
+    return index;
+  }
+
+  reset(): void {
+    this.#next.clear();
+  }
+}
+
+export interface EmitContext {
+  readonly code: Code;
+  readonly locals: LocalPool;
+  /** Locals that hold the routine's parameters. */
+  readonly params: readonly number[];
+  /** Function index of a callee. */
+  resolve(callee: Callee): number;
+  /** Labels of the surrounding code, innermost last. */
+  readonly outer?: readonly (Label | undefined)[];
+}
+
+/** Emits the statements of `body`. */
+export function emit(body: Body, context: EmitContext): void {
+  new Emitter(body, context).list(body.stmts);
+}
+
+class Emitter {
+  readonly #c: Code;
+  readonly #context: EmitContext;
+  readonly #placement: Placement;
+  readonly #variables: number[];
+  readonly #locals = new Map<Expr, number>();
+  readonly #labels: (Label | undefined)[];
+
+  constructor(body: Body, context: EmitContext) {
+    this.#c = context.code;
+    this.#context = context;
+    this.#placement = place(body);
+    this.#labels = [...(context.outer ?? [])];
+    this.#variables = body.variables.map((v, i) => context.params[i] ?? context.locals.alloc(v.type));
+  }
+
+  list(stmts: readonly Stmt[]): void {
+    for (const s of stmts) this.#stmt(s);
+  }
+
+  #stmt(s: Stmt): void {
+    const c = this.#c;
+    switch (s.k) {
+      case "def": return this.#def(s.e);
+      case "set":
+        this.#value(s.e);
+        c.localSet(this.#variables[s.v.index]!);
+        return;
+      case "store":
+        this.#value(s.addr);
+        this.#value(s.e);
+        c.memory(s.op, s.offset);
+        return;
+      case "if": return this.#if(s);
+      case "block": case "loop":
+        if (s.k === "block") c.block();
+        else c.loop();
+        this.#inside(s.label, s.body);
+        return;
+      case "br": return this.#br(s);
+      case "switch": return this.#switch(s);
+      case "call": return this.#call(s);
+      case "copy": case "fill":
+        for (const e of [s.dst, s.src, s.n]) this.#value(e);
+        if (s.k === "copy") c.memoryCopy();
+        else c.memoryFill();
+        return;
+      case "ret":
+        if (s.e) this.#value(s.e);
+        c.return();
+    }
+  }
+
+  #inside(label: Label | undefined, body: readonly Stmt[]): void {
+    this.#labels.push(label);
+    this.list(body);
+    this.#labels.pop();
+    this.#c.end();
+  }
+
+  #if(s: Stmt & { k: "if" }): void {
+    this.#value(s.c);
+    this.#c.if();
+    this.#labels.push(undefined);
+    this.list(s.then);
+    if (s.else.length > 0) {
+      this.#c.else();
+      this.list(s.else);
+    }
+    this.#labels.pop();
+    this.#c.end();
+  }
+
+  #depth(label: Label): number {
+    const at = this.#labels.lastIndexOf(label);
+    assert(at >= 0, "branch to a label that is not around it");
+    return this.#labels.length - 1 - at;
+  }
+
+  #br(s: Stmt & { k: "br" }): void {
+    if (s.c) {
+      this.#value(s.c);
+      this.#c.brIf(this.#depth(s.label));
+    } else this.#c.br(this.#depth(s.label));
+  }
+
+  /** block end { block other { block case_n-1 { … block case_0 { br_table } case 0; br end } … } other } */
+  #switch(s: Stmt & { k: "switch" }): void {
+    const c = this.#c;
+    const n = s.cases.length;
+    for (let i = 0; i < n + 2; i++) c.block();
+    this.#labels.push(...Array.from({ length: n + 2 }, () => undefined));
+    this.#value(s.on);
+    c.brTable(s.cases.map((_, i) => i), n);
+    [...s.cases, s.other].forEach((body, i) => {
+      c.end();
+      this.#labels.pop();
+      this.list(body);
+      if (i < n) c.br(n - i);
+    });
+    c.end();
+    this.#labels.pop();
+  }
+
+  #call(s: Stmt & { k: "call" }): void {
+    for (const a of s.args) this.#value(a);
+    this.#c.call(this.#context.resolve(s.target));
+    if (!s.result) return;
+    if (s.result.uses === 0) this.#c.drop();
+    else this.#c.localSet(this.#local(s.result));
+  }
+
+  #local(e: Expr): number {
+    const known = this.#locals.get(e);
+    if (known !== undefined) return known;
+    const local = this.#context.locals.alloc(e.type);
+    this.#locals.set(e, local);
+    return local;
+  }
+
+  #def(e: Expr): void {
+    if (e.uses === 0 || this.#placement.inline(e)) return;
+    this.#compute(e);
+    this.#c.localSet(this.#local(e));
+  }
+
+  #value(e: Expr): void {
+    if (this.#placement.inline(e)) this.#compute(e);
+    else this.#c.localGet(this.#local(e));
+  }
+
+  #compute(e: Expr): void {
+    const c = this.#c;
+    if (e.op === "const") return this.#const(e);
+    if (e.op === "get") return void c.localGet(this.#variables[Number(e.imm)]!);
+    for (const a of e.args) this.#value(a);
+    if (MEMORY_OPS.has(e.op)) c.memory(e.op, Number(e.imm));
+    else c.op(e.op, typeof e.imm === "bigint" ? Number(e.imm) : e.imm);
+  }
+
+  #const(e: Expr): void {
+    if (e.imm instanceof Uint8Array) this.#c.v128(e.imm);
+    else if (e.type === "i64") this.#c.i64(BigInt(e.imm));
+    else if (e.type === "i32") this.#c.i32(Number(e.imm));
+    else this.#c.f64(Number(e.imm));
+  }
+}

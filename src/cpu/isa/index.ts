@@ -1,0 +1,7 @@
+// Every instruction there is.
+import { arith } from "./arith.ts";
+import { branch } from "./branch.ts";
+import type { Instruction } from "./instruction.ts";
+
+/** All instructions, family by family. */
+export const INSTRUCTIONS: readonly Instruction[] = [...arith, ...branch];

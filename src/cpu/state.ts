@@ -1,0 +1,222 @@
+// Where everything about one virtual processor lies, relative to its base address in the WebAssembly memory.
+//
+// Engines address all of it from `base`, so that several processors fit into one memory. Operand fields of decoded records are
+// one byte and index the first 256 bytes, which is why general registers, the zero slot, the page of the running code and the
+// segment bases come first: an effective address adds slots, whatever they are.
+//
+//   000h  general registers, 16 × 8 (AH is at 001h, as on silicon)
+//   080h  zero · 088h linear page of the running code (RIP-relative addressing adds this slot)
+//   090h  segment bases ES CS SS DS FS GS
+//   0C0h  instruction pointer, lazy flags, EFLAGS, attention, pending fault
+//   200h  control, debug and model-specific registers; segment selectors, limits and rights
+//   400h  XMM0–15 · 500h x87 · 600h scratch for host calls
+
+/** One named slot of the state. */
+export interface Slot {
+  readonly offset: number;
+  readonly width: 8 | 16 | 32 | 64 | 128;
+}
+
+const slot = (offset: number, width: Slot["width"]): Slot => ({ offset, width });
+
+/** Names of the general registers in encoding order (SDM 2A table 2-8…). */
+export const GPR64 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const;
+
+/** Segment registers in encoding order (SDM 2A, Sreg), then the two system segments. */
+export const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const;
+export type SegmentName = (typeof SEGMENTS)[number];
+
+export const ZERO = 0x80;
+export const RIP_PAGE = 0x88;
+/** Segment base n is at SEG_BASE + 8n; LDTR's and TR's follow GS's. */
+export const SEG_BASE = 0x90;
+
+/** The slots that are not an array of registers. */
+export const SCALARS = {
+  zero: { offset: 0x80, width: 64 },
+  ripPage: { offset: 0x88, width: 64 },
+  /** Instruction pointer (offset in CS), valid when no routine runs: at faults, exits and after `RIP` writers. */
+  rip: { offset: 0xd0, width: 64 },
+  /** Lazy flags, see isa/flags.ts. */
+  flagResult: { offset: 0xd8, width: 64 },
+  flagA: { offset: 0xe0, width: 64 },
+  flagB: { offset: 0xe8, width: 64 },
+  flagKind: { offset: 0xf0, width: 32 },
+  /** EFLAGS without CF PF AF ZF SF OF, which the lazy flags hold. */
+  eflags: { offset: 0xf4, width: 32 },
+  /** Bits of ATTENTION: reasons to leave the fast loop. */
+  attention: { offset: 0xf8, width: 32 },
+  /** Pending guest exception: 0 none, otherwise see FAULT. */
+  fault: { offset: 0xfc, width: 32 },
+  faultCode: { offset: 0x100, width: 32 },
+  /** Why the loop returned to the host; see EXIT. */
+  exit: { offset: 0x104, width: 32 },
+  /** Host address of the TLB view in use, see mmu/layout.ts. */
+  tlbView: { offset: 0x108, width: 32 },
+  /** Privilege level 0..3 (SS.DPL). */
+  cpl: { offset: 0x10c, width: 32 },
+  /** Code mode bits of the running code, see MODE. */
+  mode: { offset: 0x110, width: 32 },
+  /** Bits above 47 of jump-cache keys: mode and generation. */
+  /** Generation of jump-cache entries, 0..4095; a new one forgets all of them. */
+  generation: { offset: 0x114, width: 32 },
+  jumpTag: { offset: 0x118, width: 64 },
+  /** Stack pointer mask: FFFFh, FFFFFFFFh or all ones (SS.B; 64-bit mode). */
+  stackMask: { offset: 0x120, width: 64 },
+  /** Instruction pointer mask of the running code segment (CS.D, CS.L). */
+  ipMask: { offset: 0x128, width: 64 },
+  /** Number of valid TLB entries noted for a quick flush, or more than the list holds. */
+  tlbCount: { offset: 0x130, width: 32 },
+  /** Physical page and host page of the last walk. */
+  walkPhysical: { offset: 0x138, width: 64 },
+  walkHost: { offset: 0x140, width: 32 },
+  /** Instructions retired, before the current run. */
+  retired: { offset: 0x148, width: 64 },
+  ramBase: { offset: 0x150, width: 32 },
+  lowSize: { offset: 0x154, width: 32 },
+  highSize: { offset: 0x158, width: 32 },
+  /** Host address of the page-attribute table, see mmu/layout.ts. */
+  pageTable: { offset: 0x15c, width: 32 },
+  /** 1 while memory accesses must go the slow way: data breakpoints or alignment checks. */
+  checked: { offset: 0x160, width: 32 },
+  /** Interrupt line level of INTR, and a latched NMI edge. */
+  intr: { offset: 0x164, width: 32 },
+  nmiPending: { offset: 0x168, width: 32 },
+  nmiBlocked: { offset: 0x16c, width: 32 },
+  /** 1 during the one instruction after STI or MOV SS / POP SS. */
+  shadow: { offset: 0x170, width: 32 },
+  /** 1 while halted. */
+  halted: { offset: 0x174, width: 32 },
+  /** Debug conditions found by the current instruction, for DR6. */
+  debugHits: { offset: 0x178, width: 32 },
+  /** RIP of the instruction being executed by a cold handler (host address of its record). */
+  currentRecord: { offset: 0x17c, width: 32 },
+  /** 0, or the exception (FAULT bits | vector) that x87, MMX and SSE instructions raise now: derived from CR0 and CR4. */
+  fpuTrap: { offset: 0x188, width: 32 },
+  mmxTrap: { offset: 0x18c, width: 32 },
+  sseTrap: { offset: 0x190, width: 32 },
+  /** Page-fault address. */
+  faultAddress: { offset: 0x180, width: 64 },
+
+  cr0: { offset: 0x200, width: 64 },
+  cr2: { offset: 0x208, width: 64 },
+  cr3: { offset: 0x210, width: 64 },
+  cr4: { offset: 0x218, width: 64 },
+  cr8: { offset: 0x220, width: 64 },
+  efer: { offset: 0x228, width: 64 },
+  xcr0: { offset: 0x230, width: 64 },
+  dr0: { offset: 0x238, width: 64 },
+  dr1: { offset: 0x240, width: 64 },
+  dr2: { offset: 0x248, width: 64 },
+  dr3: { offset: 0x250, width: 64 },
+  dr6: { offset: 0x258, width: 64 },
+  dr7: { offset: 0x260, width: 64 },
+  gdtrBase: { offset: 0x268, width: 64 },
+  gdtrLimit: { offset: 0x270, width: 32 },
+  idtrLimit: { offset: 0x274, width: 32 },
+  idtrBase: { offset: 0x278, width: 64 },
+  star: { offset: 0x280, width: 64 },
+  lstar: { offset: 0x288, width: 64 },
+  cstar: { offset: 0x290, width: 64 },
+  sfmask: { offset: 0x298, width: 64 },
+  kernelGsBase: { offset: 0x2a0, width: 64 },
+  sysenterCs: { offset: 0x2a8, width: 64 },
+  sysenterEsp: { offset: 0x2b0, width: 64 },
+  sysenterEip: { offset: 0x2b8, width: 64 },
+  tscAux: { offset: 0x2c0, width: 64 },
+  tscOffset: { offset: 0x2c8, width: 64 },
+  pat: { offset: 0x2d0, width: 64 },
+  xss: { offset: 0x2d8, width: 64 },
+  /** PAE page-directory-pointer entries, loaded with CR3. */
+  pdpte0: { offset: 0x2e8, width: 64 },
+  pdpte1: { offset: 0x2f0, width: 64 },
+  pdpte2: { offset: 0x2f8, width: 64 },
+  pdpte3: { offset: 0x300, width: 64 },
+  miscEnable: { offset: 0x2e0, width: 64 },
+
+
+  mxcsr: { offset: 0x380, width: 32 },
+  fcw: { offset: 0x384, width: 16 },
+  fsw: { offset: 0x386, width: 16 },
+  /** x87 tags, one bit a physical register: 1 = valid (FXSAVE's abridged form). */
+  ftw: { offset: 0x388, width: 8 },
+  /** Top of stack, 0..7 (also in fsw bits 11–13 when stored). */
+  ftop: { offset: 0x389, width: 8 },
+  fop: { offset: 0x38a, width: 16 },
+  fip: { offset: 0x390, width: 64 },
+  fdp: { offset: 0x398, width: 64 },
+  fcs: { offset: 0x3a0, width: 16 },
+  fds: { offset: 0x3a2, width: 16 },
+} as const;
+
+export type StateName = keyof typeof SCALARS | (typeof GPR64)[number] | `${SegmentName}${"Base" | "Selector" | "Limit" | "Access"}`;
+
+/** Selectors, limits (bytes, inclusive) and access rights of the segments, 4 bytes each. */
+const SEG_SELECTOR = 0x310;
+const SEG_LIMIT = 0x330;
+/** Access rights: descriptor bits 40–55; a clear bit 7 (P) marks an unusable (null) segment. */
+const SEG_ACCESS = 0x350;
+
+/** State slots by name: the one definition that engines, snapshots, debuggers and tests share. */
+export const STATE: Readonly<Record<StateName, Slot>> = {
+  ...SCALARS,
+  ...(Object.fromEntries(GPR64.map((name, i) => [name, slot(i * 8, 64)])) as Record<(typeof GPR64)[number], Slot>),
+  ...(Object.fromEntries(
+    SEGMENTS.flatMap((name, i) => [
+      [`${name}Base`, slot(SEG_BASE + i * 8, 64)],
+      [`${name}Selector`, slot(SEG_SELECTOR + i * 4, 32)],
+      [`${name}Limit`, slot(SEG_LIMIT + i * 4, 32)],
+      [`${name}Access`, slot(SEG_ACCESS + i * 4, 32)],
+    ]),
+  ) as Record<`${SegmentName}${"Base" | "Selector" | "Limit" | "Access"}`, Slot>),
+};
+
+/** Offset of a state slot. */
+export const at = (name: StateName): number => STATE[name].offset;
+
+/** XMM register n is at XMM + 16n. */
+export const XMM = 0x400;
+/** x87 physical register n: significand at X87 + 16n, sign and exponent (16 bits) at X87 + 16n + 8. MMX registers are the significands. */
+export const X87 = 0x500;
+/** 128 bytes for values that host functions and routines pass back beside their result. */
+export const SCRATCH = 0x600;
+
+/** Reasons in `attention`: any bit makes the loop leave its fast path after the current instruction. */
+export const ATTENTION = {
+  /** INTR is asserted and EFLAGS.IF is set, or an NMI is latched, or a shadow ends. */
+  interrupt: 1,
+  /** EFLAGS.TF or instruction breakpoints: one instruction at a time. */
+  step: 2,
+  /** The host asked the loop to return. */
+  kick: 4,
+} as const;
+
+/** Values of `exit`. */
+export const EXIT = { none: 0, budget: 1, halt: 2, shutdown: 3, kick: 4 } as const;
+
+/** `fault` holds vector | flags. */
+export const FAULT = {
+  /** Set in every pending fault, so that #DE (vector 0) is not "none". */
+  pending: 0x100,
+  /** An error code goes with it, in `faultCode`. */
+  hasCode: 0x200,
+  /** INT n, INT3, INTO: checked against the gate's DPL, return address after the instruction. */
+  software: 0x400,
+  /** `rip` already holds the address to report: traps (#DB after an instruction) and faults while fetching a branch target. */
+  ripValid: 0x800,
+  /** An external interrupt: no error code, not counted for double faults. */
+  external: 0x1000,
+} as const;
+
+/** Bits of `mode`; with the physical address they are the key of decoded code. */
+export const MODE = {
+  /** CS.L in IA-32e mode: 64-bit code. */
+  long: 1,
+  /** CS.D: 32-bit default operand and address size. */
+  code32: 2,
+  /** SS.B: 32-bit stack pointer. */
+  stack32: 4,
+} as const;
+
+/** Bytes that one processor's fixed state takes; engine tables follow it. */
+export const STATE_SIZE = 0x1000;

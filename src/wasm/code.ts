@@ -1,0 +1,133 @@
+// A growing buffer of WebAssembly code and the typed emitters over it.
+import { assert } from "../support/assert.ts";
+import { MEMORY_OPS, opcode } from "./opcodes.ts";
+
+/** Binary encodings of value types (WebAssembly Core §5.3.1). */
+export const VALUE_TYPE = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
+export type ValueType = keyof typeof VALUE_TYPE;
+
+/** A block type: nothing, or one result. */
+const EMPTY_BLOCK = 0x40;
+
+export class Code {
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  byte(b: number): this {
+    if (this.#length === this.#bytes.length) this.#grow(1);
+    this.#bytes[this.#length++] = b;
+    return this;
+  }
+
+  raw(b: Uint8Array): this {
+    if (this.#length + b.length > this.#bytes.length) this.#grow(b.length);
+    this.#bytes.set(b, this.#length);
+    this.#length += b.length;
+    return this;
+  }
+
+  #grow(by: number): void {
+    const bigger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + by));
+    bigger.set(this.#bytes);
+    this.#bytes = bigger;
+  }
+
+  /** Unsigned LEB128 of 0..2^32-1. */
+  u(n: number): this {
+    let v = n >>> 0;
+    while (v >= 0x80) {
+      this.byte((v & 0x7f) | 0x80);
+      v >>>= 7;
+    }
+    return this.byte(v);
+  }
+
+  /** Signed LEB128 of a 32-bit integer. */
+  s32(n: number): this {
+    let v = n | 0;
+    for (;;) {
+      const b = v & 0x7f;
+      v >>= 7;
+      if ((v === 0 && !(b & 0x40)) || (v === -1 && b & 0x40)) return this.byte(b);
+      this.byte(b | 0x80);
+    }
+  }
+
+  /** Signed LEB128 of a 64-bit integer. */
+  s64(n: bigint): this {
+    let v = BigInt.asIntN(64, n);
+    for (;;) {
+      const b = Number(v & 0x7fn);
+      v >>= 7n;
+      if ((v === 0n && !(b & 0x40)) || (v === -1n && b & 0x40)) return this.byte(b);
+      this.byte(b | 0x80);
+    }
+  }
+
+  name(s: string): this {
+    const b = new TextEncoder().encode(s);
+    return this.u(b.length).raw(b);
+  }
+
+  i32(n: number): this { return this.byte(0x41).s32(n); }
+  i64(n: bigint): this { return this.byte(0x42).s64(n); }
+
+  f64(n: number): this {
+    const b = new Uint8Array(8);
+    new DataView(b.buffer).setFloat64(0, n, true);
+    return this.byte(0x44).raw(b);
+  }
+
+  v128(b: Uint8Array): this { return this.byte(0xfd).u(12).raw(b); }
+  localGet(i: number): this { return this.byte(0x20).u(i); }
+  localSet(i: number): this { return this.byte(0x21).u(i); }
+  localTee(i: number): this { return this.byte(0x22).u(i); }
+  call(f: number): this { return this.byte(0x10).u(f); }
+  callIndirect(type: number): this { return this.byte(0x11).u(type).u(0); }
+  block(): this { return this.byte(0x02).byte(EMPTY_BLOCK); }
+  loop(): this { return this.byte(0x03).byte(EMPTY_BLOCK); }
+  if(): this { return this.byte(0x04).byte(EMPTY_BLOCK); }
+  else(): this { return this.byte(0x05); }
+  end(): this { return this.byte(0x0b); }
+  br(depth: number): this { return this.byte(0x0c).u(depth); }
+  brIf(depth: number): this { return this.byte(0x0d).u(depth); }
+  return(): this { return this.byte(0x0f); }
+  drop(): this { return this.byte(0x1a); }
+  unreachable(): this { return this.byte(0x00); }
+  memoryCopy(): this { return this.byte(0xfc).u(10).u(0).u(0); }
+  memoryFill(): this { return this.byte(0xfc).u(11).u(0); }
+
+  brTable(depths: readonly number[], other: number): this {
+    this.byte(0x0e).u(depths.length);
+    for (const d of depths) this.u(d);
+    return this.u(other);
+  }
+
+  /** A load or store; the address (and value) are on the stack. Alignment is 2^0: guest data may lie anywhere. */
+  memory(name: string, offset: number): this {
+    const op = MEMORY_OPS.get(name);
+    assert(op, `no memory operator ${name}`);
+    if (op[0] > 0xff) this.byte(0xfd).u(op[0] & 0xff);
+    else this.byte(op[0]);
+    return this.u(0).u(offset);
+  }
+
+  /** Any other operator by name, with its lane or shuffle immediate. */
+  op(name: string, imm?: number | Uint8Array): this {
+    const o = opcode(name);
+    assert(o, `no operator ${name}`);
+    if (o.plain !== undefined) return this.byte(o.plain);
+    this.byte(0xfd).u(o.simd ?? 0);
+    if (imm instanceof Uint8Array) this.raw(imm);
+    else if (name.includes("_lane")) this.byte(imm ?? 0);
+    return this;
+  }
+}

@@ -1,0 +1,104 @@
+// Assembles a WebAssembly module: types, imports, functions, one table, exports (WebAssembly Core §5.5).
+import { Code, VALUE_TYPE, type ValueType } from "./code.ts";
+
+export interface FunctionType { readonly params: readonly ValueType[]; readonly result: ValueType | undefined }
+
+interface FunctionBody { readonly type: number; readonly locals: readonly ValueType[]; readonly code: Uint8Array }
+interface FunctionImport { readonly module: string; readonly name: string; readonly type: number }
+
+export class ModuleBuilder {
+  readonly #types: string[] = [];
+  readonly #typeCode: Code[] = [];
+  readonly #imports: FunctionImport[] = [];
+  readonly #functions: (FunctionBody | undefined)[] = [];
+  readonly #exports: { name: string; kind: number; index: number }[] = [];
+  #memory: { module: string; name: string; initial: number; maximum: number; shared: boolean } | undefined;
+  #table: readonly number[] | undefined;
+
+  /** Index of a function type; equal types share one. */
+  type(t: FunctionType): number {
+    const key = `${t.params.join()}>${t.result ?? ""}`;
+    const known = this.#types.indexOf(key);
+    if (known >= 0) return known;
+    const c = new Code().byte(0x60).u(t.params.length);
+    for (const p of t.params) c.byte(VALUE_TYPE[p]);
+    if (t.result) c.u(1).byte(VALUE_TYPE[t.result]);
+    else c.u(0);
+    this.#typeCode.push(c);
+    return this.#types.push(key) - 1;
+  }
+
+  importMemory(module: string, name: string, initial: number, maximum: number, shared: boolean): void {
+    this.#memory = { module, name, initial, maximum, shared };
+  }
+
+  /** Imports must all be declared before the first `declare`. */
+  importFunction(module: string, name: string, t: FunctionType): number {
+    return this.#imports.push({ module, name, type: this.type(t) }) - 1;
+  }
+
+  /** Reserves a function index, so that bodies can call one another. */
+  declare(): number {
+    return this.#imports.length + this.#functions.push(undefined) - 1;
+  }
+
+  define(index: number, t: FunctionType, locals: readonly ValueType[], code: Code): void {
+    this.#functions[index - this.#imports.length] = { type: this.type(t), locals, code: code.bytes().slice() };
+  }
+
+  exportFunction(name: string, index: number): void {
+    this.#exports.push({ name, kind: 0, index });
+  }
+
+  /** The module's own table, filled with these functions. */
+  table(functions: readonly number[]): void {
+    this.#table = functions;
+  }
+
+  finish(): Uint8Array {
+    const out = new Code().raw(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+    section(out, 1, this.#typeCode.length, (c) => this.#typeCode.forEach((t) => c.raw(t.bytes())));
+    this.#writeImports(out);
+    section(out, 3, this.#functions.length, (c) => this.#functions.forEach((f) => c.u(f!.type)));
+    const table = this.#table;
+    if (table) section(out, 4, 1, (c) => c.byte(0x70).u(1).u(table.length).u(table.length));
+    section(out, 7, this.#exports.length, (c) => this.#exports.forEach((e) => c.name(e.name).byte(e.kind).u(e.index)));
+    if (table) {
+      section(out, 9, 1, (c) => {
+        c.u(0).i32(0).end().u(table.length);
+        for (const f of table) c.u(f);
+      });
+    }
+    section(out, 10, this.#functions.length, (c) => this.#functions.forEach((f) => writeBody(c, f!)));
+    return out.bytes().slice();
+  }
+
+  #writeImports(out: Code): void {
+    const m = this.#memory;
+    section(out, 2, this.#imports.length + (m ? 1 : 0), (c) => {
+      for (const i of this.#imports) c.name(i.module).name(i.name).byte(0).u(i.type);
+      if (m) c.name(m.module).name(m.name).byte(2).byte(m.shared ? 3 : 1).u(m.initial).u(m.maximum);
+    });
+  }
+}
+
+function section(out: Code, id: number, count: number, write: (c: Code) => void): void {
+  if (count === 0) return;
+  const c = new Code().u(count);
+  write(c);
+  out.byte(id).u(c.length).raw(c.bytes());
+}
+
+function writeBody(out: Code, f: FunctionBody): void {
+  const c = new Code();
+  const groups: { type: ValueType; n: number }[] = [];
+  for (const type of f.locals) {
+    const last = groups.at(-1);
+    if (last?.type === type) last.n++;
+    else groups.push({ type, n: 1 });
+  }
+  c.u(groups.length);
+  for (const g of groups) c.u(g.n).byte(VALUE_TYPE[g.type]);
+  c.raw(f.code).end();
+  out.u(c.length).raw(c.bytes());
+}
