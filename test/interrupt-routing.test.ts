@@ -9,7 +9,12 @@ import { fakeWiring } from "../src/testing/fake-wiring.ts";
 
 const LOWEST = 0x100;
 
-interface Board { readonly apics: LocalApic[]; readonly io: IoApic; readonly bus: ApicBus; readonly started: string[] }
+interface Board {
+  readonly apics: LocalApic[];
+  readonly io: IoApic;
+  readonly bus: ApicBus;
+  readonly started: string[];
+}
 
 function board(processors: number): Board {
   const wiring = fakeWiring();
@@ -17,18 +22,21 @@ function board(processors: number): Board {
   const started: string[] = [];
   const io = ioapic.create({ deliver: (message) => bus.deliver(message) }, wiring);
   const apics = Array.from({ length: processors }, (_, id) => {
-    const apic: LocalApic = new LocalApic({ id, bootstrap: id === 0, x2apic: true, physicalBits: 40, tscHz: 1e9, timerHz: 1e9 }, {
-      clock: wiring.clock,
-      tscNow: () => 0n,
-      setInterruptLine: () => {},
-      nmi: () => void started.push(`${id} nmi`),
-      init: () => void started.push(`${id} init`),
-      startUp: (vector) => void started.push(`${id} at ${vector}`),
-      acknowledgePic: () => 0x08,
-      deliver: (message) => bus.deliver(message),
-      deliverToOthers: (message) => bus.deliverToOthers(message, apic),
-      endOfInterrupt: (vector) => io.endOfInterrupt(vector),
-    });
+    const apic: LocalApic = new LocalApic(
+      { id, bootstrap: id === 0, x2apic: true, physicalBits: 40, tscHz: 1e9, timerHz: 1e9 },
+      {
+        clock: wiring.clock,
+        tscNow: () => 0n,
+        setInterruptLine: () => {},
+        nmi: () => void started.push(`${id} nmi`),
+        init: () => void started.push(`${id} init`),
+        startUp: (vector) => void started.push(`${id} at ${vector}`),
+        acknowledgePic: () => 0x08,
+        deliver: (message) => bus.deliver(message),
+        deliverToOthers: (message) => bus.deliverToOthers(message, apic),
+        endOfInterrupt: (vector) => io.endOfInterrupt(vector),
+      },
+    );
     apic.write(REG.SVR * 16, 4, 0x1ff);
     apic.write(REG.LDR * 16, 4, (1 << id) << 24);
     bus.attach(apic);
@@ -38,7 +46,10 @@ function board(processors: number): Board {
 }
 
 function redirect(io: IoApic, pin: number, low: number, destination: number): void {
-  for (const [register, value] of [[IOREDTBL + 2 * pin + 1, destination << 24], [IOREDTBL + 2 * pin, low]] as const) {
+  for (const [register, value] of [
+    [IOREDTBL + 2 * pin + 1, destination << 24],
+    [IOREDTBL + 2 * pin, low],
+  ] as const) {
     io.mmio[0]!.write(IOREGSEL, 4, register);
     io.mmio[0]!.write(IOWIN, 4, value >>> 0);
   }
@@ -46,7 +57,10 @@ function redirect(io: IoApic, pin: number, low: number, destination: number): vo
 
 describe("level-triggered pin", () => {
   it("interrupts again after each EOI while a device holds it, and is quiet when none does", () => {
-    const { apics: [apic], io } = board(1);
+    const {
+      apics: [apic],
+      io,
+    } = board(1);
     redirect(io, 10, 0x61 | RTE_LEVEL, 0);
     io.setPin(10, true);
     for (let round = 0; round < 3; round++) {
@@ -76,7 +90,10 @@ describe("lowest priority", () => {
 
 describe("8259A through the IO-APIC (MP 1.4 §3.6.2.3)", () => {
   it("takes its vector from the INTA cycle", () => {
-    const { apics: [apic], io } = board(1);
+    const {
+      apics: [apic],
+      io,
+    } = board(1);
     redirect(io, 0, 0x700, 0);
     io.setPin(0, true);
     expect(apic!.acknowledge()).toBe(0x08);

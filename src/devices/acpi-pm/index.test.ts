@@ -4,7 +4,22 @@ import { deviceContract } from "../../testing/device.contract.ts";
 import { fakeWiring, type FakeWiring } from "../../testing/fake-wiring.ts";
 import { acpiPm, type AcpiPm, type AcpiPmConfig } from "./index.ts";
 import { nextToggleNs, nsOfTick } from "./pm-timer.ts";
-import { ACPI_DISABLE, ACPI_ENABLE, GPE0, PM1_CONTROL, PM1_EVENT, PM_TIMER, PWRBTN_STS, RESET_CONTROL, SCI_EN, SLPBTN_STS, SLP_EN, SLP_TYP_SHIFT, SMI_CMD, TMR_STS } from "./spec.ts";
+import {
+  ACPI_DISABLE,
+  ACPI_ENABLE,
+  GPE0,
+  PM1_CONTROL,
+  PM1_EVENT,
+  PM_TIMER,
+  PWRBTN_STS,
+  RESET_CONTROL,
+  SCI_EN,
+  SLPBTN_STS,
+  SLP_EN,
+  SLP_TYP_SHIFT,
+  SMI_CMD,
+  TMR_STS,
+} from "./spec.ts";
 
 const STATUS = 0x600 + PM1_EVENT;
 const ENABLE = STATUS + 2;
@@ -13,7 +28,11 @@ const TIMER = 0x600 + PM_TIMER;
 const GPE_STATUS = 0x600 + GPE0;
 const SMI = { port: SMI_CMD, acpiEnable: ACPI_ENABLE, acpiDisable: ACPI_DISABLE };
 
-interface Rig { readonly device: AcpiPm; readonly wiring: FakeWiring; readonly events: string[] }
+interface Rig {
+  readonly device: AcpiPm;
+  readonly wiring: FakeWiring;
+  readonly events: string[];
+}
 
 function rig(config: Partial<AcpiPmConfig> = {}): Rig {
   const wiring = fakeWiring();

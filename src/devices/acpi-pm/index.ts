@@ -7,8 +7,26 @@ import { VmError } from "../../support/errors.ts";
 import type { Codec, Device, DeviceType, IoHandler, Line, PortRegion, Timer, Width, Wiring } from "../device.ts";
 import { nextToggleNs, ticksAt } from "./pm-timer.ts";
 import {
-  BLOCK_BYTES, BM_RLD, DEFAULT_BASE, GPE0, GPE0_EVENTS, PM1_CONTROL, PM1_EVENT, PM1_EVENTS, PM1_STATUS, PM_TIMER, PWRBTN_STS, RC_RCPU, RC_SRHRE,
-  RESET_CONTROL, SCI_EN, SLPBTN_STS, SLP_EN, SLP_TYP, SLP_TYP_SHIFT, TMR_STS,
+  BLOCK_BYTES,
+  BM_RLD,
+  DEFAULT_BASE,
+  GPE0,
+  GPE0_EVENTS,
+  PM1_CONTROL,
+  PM1_EVENT,
+  PM1_EVENTS,
+  PM1_STATUS,
+  PM_TIMER,
+  PWRBTN_STS,
+  RC_RCPU,
+  RC_SRHRE,
+  RESET_CONTROL,
+  SCI_EN,
+  SLPBTN_STS,
+  SLP_EN,
+  SLP_TYP,
+  SLP_TYP_SHIFT,
+  TMR_STS,
 } from "./spec.ts";
 
 /** What the power management is made with. */
@@ -41,16 +59,20 @@ export interface AcpiPmState {
   resetControl: number;
 }
 
-const STATE: Codec<AcpiPmState> = codec("acpi-pm", 1, record<AcpiPmState>({
-  pm1Status: u16,
-  pm1Enable: u16,
-  pm1Control: u16,
-  gpeStatus: u16,
-  gpeEnable: u16,
-  smiCommand: u8,
-  smiStatus: u8,
-  resetControl: u8,
-}));
+const STATE: Codec<AcpiPmState> = codec(
+  "acpi-pm",
+  1,
+  record<AcpiPmState>({
+    pm1Status: u16,
+    pm1Enable: u16,
+    pm1Control: u16,
+    gpeStatus: u16,
+    gpeEnable: u16,
+    smiCommand: u8,
+    smiStatus: u8,
+    resetControl: u8,
+  }),
+);
 
 /** Power management. Line: "sci". */
 export class AcpiPm implements Device<AcpiPmState> {
@@ -88,8 +110,15 @@ export class AcpiPm implements Device<AcpiPmState> {
   resync(): void {
     const { pm1Status, pm1Enable, pm1Control } = this.state;
     const alwaysAcpi = this.#config.smi === undefined && (pm1Control & SCI_EN) === 0;
-    if ((pm1Status & ~PM1_STATUS) !== 0 || (pm1Enable & ~PM1_EVENTS) !== 0 || (pm1Control & ~(SCI_EN | BM_RLD | SLP_TYP)) !== 0 || alwaysAcpi) {
-      throw new VmError("STATE_INVALID", "Cannot restore acpi-pm: a PM1 register holds a value that no guest can bring about", { data: { unit: "acpi-pm", field: "pm1" } });
+    if (
+      (pm1Status & ~PM1_STATUS) !== 0 ||
+      (pm1Enable & ~PM1_EVENTS) !== 0 ||
+      (pm1Control & ~(SCI_EN | BM_RLD | SLP_TYP)) !== 0 ||
+      alwaysAcpi
+    ) {
+      throw new VmError("STATE_INVALID", "Cannot restore acpi-pm: a PM1 register holds a value that no guest can bring about", {
+        data: { unit: "acpi-pm", field: "pm1" },
+      });
     }
     this.#armToggle();
     this.#update();
@@ -119,14 +148,23 @@ export class AcpiPm implements Device<AcpiPmState> {
 
   #regions(): PortRegion[] {
     const { base = DEFAULT_BASE, smi, resetPort = RESET_CONTROL } = this.#config;
-    const regions: PortRegion[] = [{
-      name: "acpi-pm",
-      base,
-      length: BLOCK_BYTES,
-      read: (offset, width) => this.#read(offset, width),
-      write: (offset, width, value) => this.#write(offset, width, value),
-    }];
-    if (smi !== undefined) regions.push({ name: "acpi-pm.smi", base: smi.port, length: 2, read: (offset) => this.#readSmi(offset), write: (offset, _width, value) => this.#writeSmi(offset, value) });
+    const regions: PortRegion[] = [
+      {
+        name: "acpi-pm",
+        base,
+        length: BLOCK_BYTES,
+        read: (offset, width) => this.#read(offset, width),
+        write: (offset, width, value) => this.#write(offset, width, value),
+      },
+    ];
+    if (smi !== undefined)
+      regions.push({
+        name: "acpi-pm.smi",
+        base: smi.port,
+        length: 2,
+        read: (offset) => this.#readSmi(offset),
+        write: (offset, _width, value) => this.#writeSmi(offset, value),
+      });
     if (resetPort !== null) regions.push({ name: "acpi-pm.reset", base: resetPort, length: 1, ...this.resetControl });
     return regions;
   }
@@ -135,7 +173,7 @@ export class AcpiPm implements Device<AcpiPmState> {
 
   #read(offset: number, width: Width): number {
     let value = 0;
-    for (let done = 0; done < width; ) {
+    for (let done = 0; done < width;) {
       const at = offset + done;
       const take = Math.min(4 - (at & 3), width - done);
       const part = Math.floor(this.#readDword(at & ~3) / 2 ** (8 * (at & 3))) % 2 ** (8 * take);
@@ -146,7 +184,7 @@ export class AcpiPm implements Device<AcpiPmState> {
   }
 
   #write(offset: number, width: Width, value: number): void {
-    for (let done = 0; done < width; ) {
+    for (let done = 0; done < width;) {
       const at = offset + done;
       const take = Math.min(4 - (at & 3), width - done);
       const shift = 8 * (at & 3);

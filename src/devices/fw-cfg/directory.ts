@@ -1,7 +1,16 @@
 // What can be selected: the fixed items, the files, and the directory that names the files (QEMU fw_cfg "Selector register values").
 import { VmError } from "../../support/errors.ts";
 import {
-  DIRECTORY_ENTRY_BYTES, FEATURES, FW_CFG_FILE_DIR, FW_CFG_FILE_FIRST, FW_CFG_ID, FW_CFG_SIGNATURE, MAX_FILES, MAX_FILE_BYTES, NAME_BYTES, SELECTOR_MASK,
+  DIRECTORY_ENTRY_BYTES,
+  FEATURES,
+  FW_CFG_FILE_DIR,
+  FW_CFG_FILE_FIRST,
+  FW_CFG_ID,
+  FW_CFG_SIGNATURE,
+  MAX_FILES,
+  MAX_FILE_BYTES,
+  NAME_BYTES,
+  SELECTOR_MASK,
   SIGNATURE,
 } from "./spec.ts";
 

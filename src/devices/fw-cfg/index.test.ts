@@ -5,7 +5,19 @@ import { inPort, outPort } from "../../testing/access.ts";
 import { deviceContract } from "../../testing/device.contract.ts";
 import { fakeWiring, type FakeWiring } from "../../testing/fake-wiring.ts";
 import { fwCfg, type FwCfg, type FwCfgConfig } from "./index.ts";
-import { DATA_PORT, DMA_ERROR, DMA_PORT, DMA_READ, DMA_SELECT, DMA_SKIP, DMA_WRITE, FW_CFG_FILE_DIR, FW_CFG_ID, MAX_FILES, SELECTOR_PORT } from "./spec.ts";
+import {
+  DATA_PORT,
+  DMA_ERROR,
+  DMA_PORT,
+  DMA_READ,
+  DMA_SELECT,
+  DMA_SKIP,
+  DMA_WRITE,
+  FW_CFG_FILE_DIR,
+  FW_CFG_ID,
+  MAX_FILES,
+  SELECTOR_PORT,
+} from "./spec.ts";
 
 const text = (characters: string): Uint8Array => new TextEncoder().encode(characters);
 const FILES = [
@@ -63,8 +75,15 @@ describe("the ports (QEMU fw_cfg)", () => {
     const bytes = Uint8Array.from(readItem(device, FW_CFG_FILE_DIR, 4 + 2 * 64));
     const view = new DataView(bytes.buffer);
     expect(view.getUint32(0)).toBe(2);
-    const entries = [4, 68].map((at) => [view.getUint32(at), view.getUint16(at + 4), String.fromCharCode(...bytes.subarray(at + 8, at + 64)).replace(/\0+$/, "")]);
-    expect(entries).toEqual([[40, 0x20, "etc/e820"], [6, 0x21, "etc/system-states"]]);
+    const entries = [4, 68].map((at) => [
+      view.getUint32(at),
+      view.getUint16(at + 4),
+      String.fromCharCode(...bytes.subarray(at + 8, at + 64)).replace(/\0+$/, ""),
+    ]);
+    expect(entries).toEqual([
+      [40, 0x20, "etc/e820"],
+      [6, 0x21, "etc/system-states"],
+    ]);
     expect(readItem(device, 0x21, 6)).toEqual([...text("ABCDEF")]);
   });
 });
@@ -101,18 +120,21 @@ describe("DMA (QEMU fw_cfg)", () => {
   });
 
   it("reads the same bytes as the ports do", () => {
-    fc.assert(fc.property(fc.array(fc.record({ skip: fc.nat(12), length: fc.integer({ min: 1, max: 30 }) }), { maxLength: 8 }), (steps) => {
-      const byDma = rig();
-      const byPort = rig();
-      readItem(byPort.device, 0x20, 0);
-      dma(byDma, (0x20 << 16) | DMA_SELECT, 0);
-      for (const { skip, length } of steps) {
-        for (let count = 0; count < skip; count++) inPort(byPort.device, DATA_PORT);
-        dma(byDma, DMA_SKIP, skip);
-        dma(byDma, DMA_READ, length);
-        expect([...byDma.wiring.memory.bytes(0x9000, length)]).toEqual(Array.from({ length }, () => inPort(byPort.device, DATA_PORT)));
-      }
-    }), { numRuns: 30 });
+    fc.assert(
+      fc.property(fc.array(fc.record({ skip: fc.nat(12), length: fc.integer({ min: 1, max: 30 }) }), { maxLength: 8 }), (steps) => {
+        const byDma = rig();
+        const byPort = rig();
+        readItem(byPort.device, 0x20, 0);
+        dma(byDma, (0x20 << 16) | DMA_SELECT, 0);
+        for (const { skip, length } of steps) {
+          for (let count = 0; count < skip; count++) inPort(byPort.device, DATA_PORT);
+          dma(byDma, DMA_SKIP, skip);
+          dma(byDma, DMA_READ, length);
+          expect([...byDma.wiring.memory.bytes(0x9000, length)]).toEqual(Array.from({ length }, () => inPort(byPort.device, DATA_PORT)));
+        }
+      }),
+      { numRuns: 30 },
+    );
   });
 });
 

@@ -3,8 +3,19 @@ import { codec, integer, record, u16, u32, type Codec } from "../../support/sche
 import { FLOAT, type Device, type DeviceType, type PortRegion, type Width, type Wiring } from "../device.ts";
 import { directory, type FwCfgFile, type FwCfgItem } from "./directory.ts";
 import {
-  DATA_PORT, DMA_ACCESS_BYTES, DMA_ERROR, DMA_PORT, DMA_PORT_BYTES, DMA_READ, DMA_SELECT, DMA_SELECTOR_SHIFT, DMA_SIGNATURE, DMA_SKIP, DMA_WRITE,
-  SELECTOR_MASK, SELECTOR_PORT,
+  DATA_PORT,
+  DMA_ACCESS_BYTES,
+  DMA_ERROR,
+  DMA_PORT,
+  DMA_PORT_BYTES,
+  DMA_READ,
+  DMA_SELECT,
+  DMA_SELECTOR_SHIFT,
+  DMA_SIGNATURE,
+  DMA_SKIP,
+  DMA_WRITE,
+  SELECTOR_MASK,
+  SELECTOR_PORT,
 } from "./spec.ts";
 
 export type { FwCfgFile, FwCfgItem } from "./directory.ts";
@@ -24,7 +35,11 @@ export interface FwCfgState {
   dmaHigh: number;
 }
 
-const STATE: Codec<FwCfgState> = codec("fw-cfg", 1, record<FwCfgState>({ selector: u16, offset: integer(0, Number.MAX_SAFE_INTEGER), dmaHigh: u32 }));
+const STATE: Codec<FwCfgState> = codec(
+  "fw-cfg",
+  1,
+  record<FwCfgState>({ selector: u16, offset: integer(0, Number.MAX_SAFE_INTEGER), dmaHigh: u32 }),
+);
 
 const NOTHING = new Uint8Array(0);
 // Zeros for reading past the end of an item, written piece by piece.
@@ -123,7 +138,8 @@ export class FwCfg implements Device<FwCfgState> {
     const { offset } = this.state;
     const data = this.#selected.subarray(offset, offset + length);
     memory.write(target, data);
-    for (let at = data.length; at < length; at += ZEROS.length) memory.write(target + at, ZEROS.subarray(0, Math.min(ZEROS.length, length - at)));
+    for (let at = data.length; at < length; at += ZEROS.length)
+      memory.write(target + at, ZEROS.subarray(0, Math.min(ZEROS.length, length - at)));
     this.#advance(length);
     return true;
   }

@@ -4,13 +4,33 @@ import { BROADCAST, DELIVERY, type InterruptMessage } from "../../bus/interrupt-
 import { deviceContract } from "../../testing/device.contract.ts";
 import { fakeWiring } from "../../testing/fake-wiring.ts";
 import { ioapic, type IoApic } from "./index.ts";
-import { EOIR, IOAPICID, IOAPICVER, IOREDTBL, IOREGSEL, IOWIN, RTE_DELIVERY_STATUS, RTE_LEVEL, RTE_LOGICAL, RTE_MASKED, RTE_REMOTE_IRR } from "./spec.ts";
+import {
+  EOIR,
+  IOAPICID,
+  IOAPICVER,
+  IOREDTBL,
+  IOREGSEL,
+  IOWIN,
+  RTE_DELIVERY_STATUS,
+  RTE_LEVEL,
+  RTE_LOGICAL,
+  RTE_MASKED,
+  RTE_REMOTE_IRR,
+} from "./spec.ts";
 
-interface Rig { readonly device: IoApic; readonly sent: InterruptMessage[]; taking: boolean }
+interface Rig {
+  readonly device: IoApic;
+  readonly sent: InterruptMessage[];
+  taking: boolean;
+}
 
 function rig(): Rig {
   const sent: InterruptMessage[] = [];
-  const self: Rig = { sent, taking: true, device: ioapic.create({ deliver: (message) => self.taking && sent.push(message) > 0 }, fakeWiring()) };
+  const self: Rig = {
+    sent,
+    taking: true,
+    device: ioapic.create({ deliver: (message) => self.taking && sent.push(message) > 0 }, fakeWiring()),
+  };
   return self;
 }
 
@@ -160,26 +180,28 @@ describe("level-triggered pins", () => {
   });
 
   it("never have two messages between EOIs, and none missing while asserted", () => {
-    fc.assert(fc.property(fc.array(fc.constantFrom("high", "low", "eoi", "mask", "unmask"), { maxLength: 60 }), (steps) => {
-      const { device, sent } = rig();
-      let inService = false;
-      let asserted = false;
-      let masked = true;
-      for (const step of steps) {
-        if (step === "high" || step === "low") {
-          asserted = step === "high";
-          device.setPin(7, asserted);
-        } else if (step === "eoi") {
-          inService = false;
-          device.endOfInterrupt(0x61);
-        } else {
-          masked = step === "mask";
-          set(device, low(7), 0x61 | RTE_LEVEL | (masked ? RTE_MASKED : 0));
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom("high", "low", "eoi", "mask", "unmask"), { maxLength: 60 }), (steps) => {
+        const { device, sent } = rig();
+        let inService = false;
+        let asserted = false;
+        let masked = true;
+        for (const step of steps) {
+          if (step === "high" || step === "low") {
+            asserted = step === "high";
+            device.setPin(7, asserted);
+          } else if (step === "eoi") {
+            inService = false;
+            device.endOfInterrupt(0x61);
+          } else {
+            masked = step === "mask";
+            set(device, low(7), 0x61 | RTE_LEVEL | (masked ? RTE_MASKED : 0));
+          }
+          const expected: number = !inService && asserted && !masked ? 1 : 0;
+          expect(sent.splice(0)).toHaveLength(expected);
+          inService ||= expected === 1;
         }
-        const expected: number = !inService && asserted && !masked ? 1 : 0;
-        expect(sent.splice(0)).toHaveLength(expected);
-        inService ||= expected === 1;
-      }
-    }));
+      }),
+    );
   });
 });

@@ -50,16 +50,26 @@ export interface IoApicState {
   destination: number[];
 }
 
-const STATE: Codec<IoApicState> = codec("ioapic", 1, record<IoApicState>({
-  id: integer(0, 15),
-  select: u8,
-  pins: integer(0, 2 ** PIN_COUNT - 1),
-  low: array(u32, PIN_COUNT),
-  destination: array(u8, PIN_COUNT),
-}));
+const STATE: Codec<IoApicState> = codec(
+  "ioapic",
+  1,
+  record<IoApicState>({
+    id: integer(0, 15),
+    select: u8,
+    pins: integer(0, 2 ** PIN_COUNT - 1),
+    low: array(u32, PIN_COUNT),
+    destination: array(u8, PIN_COUNT),
+  }),
+);
 
 function powerOn(): IoApicState {
-  return { id: 0, select: 0, pins: 0, low: Array.from({ length: PIN_COUNT }, () => RTE_MASKED), destination: Array.from({ length: PIN_COUNT }, () => 0) };
+  return {
+    id: 0,
+    select: 0,
+    pins: 0,
+    low: Array.from({ length: PIN_COUNT }, () => RTE_MASKED),
+    destination: Array.from({ length: PIN_COUNT }, () => 0),
+  };
 }
 
 /** An IO-APIC. */
@@ -72,13 +82,15 @@ export class IoApic implements Device<IoApicState> {
 
   constructor(config: IoApicConfig) {
     this.#deliver = config.deliver;
-    this.mmio = [{
-      name: "ioapic",
-      base: config.base ?? DEFAULT_BASE,
-      length: PAGE_BYTES,
-      read: (offset, width) => this.#read(offset, width),
-      write: (offset, width, value) => this.#write(offset, width, value),
-    }];
+    this.mmio = [
+      {
+        name: "ioapic",
+        base: config.base ?? DEFAULT_BASE,
+        length: PAGE_BYTES,
+        read: (offset, width) => this.#read(offset, width),
+        write: (offset, width, value) => this.#write(offset, width, value),
+      },
+    ];
     this.#prepareAll();
   }
 
@@ -89,8 +101,16 @@ export class IoApic implements Device<IoApicState> {
   }
 
   resync(): void {
-    if (this.state.low.some((entry) => (entry & ~(RTE_WRITABLE | RTE_REMOTE_IRR | RTE_DELIVERY_STATUS)) !== 0 || (entry & (RTE_REMOTE_IRR | RTE_LEVEL)) === RTE_REMOTE_IRR)) {
-      throw new VmError("STATE_INVALID", "Cannot restore ioapic: a redirection entry holds a value that no guest can bring about", { data: { unit: "ioapic", field: "low" } });
+    if (
+      this.state.low.some(
+        (entry) =>
+          (entry & ~(RTE_WRITABLE | RTE_REMOTE_IRR | RTE_DELIVERY_STATUS)) !== 0 ||
+          (entry & (RTE_REMOTE_IRR | RTE_LEVEL)) === RTE_REMOTE_IRR,
+      )
+    ) {
+      throw new VmError("STATE_INVALID", "Cannot restore ioapic: a redirection entry holds a value that no guest can bring about", {
+        data: { unit: "ioapic", field: "low" },
+      });
     }
     this.#prepareAll();
   }

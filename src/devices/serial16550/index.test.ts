@@ -5,10 +5,54 @@ import { deviceContract } from "../../testing/device.contract.ts";
 import { fakeWiring, type FakeWiring, type RecordedLine } from "../../testing/fake-wiring.ts";
 import { QUEUE_BYTES, serial16550, type Serial16550, type SerialConfig } from "./index.ts";
 import {
-  COM1, DLL, DLM, FCR, FCR_CLEAR_RECEIVER, FCR_CLEAR_TRANSMITTER, FCR_ENABLE, IER, IER_EDSSI, IER_ELSI, IER_ERBFI, IER_ETBEI, IIR, IIR_DATA,
-  IIR_FIFOS, IIR_LINE_STATUS, IIR_MODEM_STATUS, IIR_NONE, IIR_THR_EMPTY, IIR_TIMEOUT, LCR, LCR_BREAK, LCR_DLAB, LSR, LSR_BI, LSR_DR, LSR_FE,
-  LSR_FIFO_ERROR, LSR_OE, LSR_TEMT, LSR_THRE, MCR, MCR_DTR, MCR_LOOP, MCR_OUT1, MCR_OUT2, MCR_RTS, MSR, MSR_CTS, MSR_DCD, MSR_DCTS, MSR_DDCD,
-  MSR_DSR, MSR_RI, MSR_TERI, RBR, SCR, THR,
+  COM1,
+  DLL,
+  DLM,
+  FCR,
+  FCR_CLEAR_RECEIVER,
+  FCR_CLEAR_TRANSMITTER,
+  FCR_ENABLE,
+  IER,
+  IER_EDSSI,
+  IER_ELSI,
+  IER_ERBFI,
+  IER_ETBEI,
+  IIR,
+  IIR_DATA,
+  IIR_FIFOS,
+  IIR_LINE_STATUS,
+  IIR_MODEM_STATUS,
+  IIR_NONE,
+  IIR_THR_EMPTY,
+  IIR_TIMEOUT,
+  LCR,
+  LCR_BREAK,
+  LCR_DLAB,
+  LSR,
+  LSR_BI,
+  LSR_DR,
+  LSR_FE,
+  LSR_FIFO_ERROR,
+  LSR_OE,
+  LSR_TEMT,
+  LSR_THRE,
+  MCR,
+  MCR_DTR,
+  MCR_LOOP,
+  MCR_OUT1,
+  MCR_OUT2,
+  MCR_RTS,
+  MSR,
+  MSR_CTS,
+  MSR_DCD,
+  MSR_DCTS,
+  MSR_DDCD,
+  MSR_DSR,
+  MSR_RI,
+  MSR_TERI,
+  RBR,
+  SCR,
+  THR,
 } from "./spec.ts";
 
 const IDLE = LSR_THRE | LSR_TEMT;
@@ -22,11 +66,14 @@ class Rig {
   readonly device: Serial16550;
 
   constructor(config: Partial<SerialConfig> = {}) {
-    this.device = serial16550.create({
-      transmit: (byte) => this.taking && this.sent.push(byte) > 0,
-      room: () => void this.rooms++,
-      ...config,
-    }, this.wiring);
+    this.device = serial16550.create(
+      {
+        transmit: (byte) => this.taking && this.sent.push(byte) > 0,
+        room: () => void this.rooms++,
+        ...config,
+      },
+      this.wiring,
+    );
   }
 
   get irq(): RecordedLine {
@@ -87,7 +134,12 @@ deviceContract(serial16550, { transmit: () => false }, (device, wiring) => {
 describe("registers (PC16550D datasheet §8)", () => {
   it("hold what can be written", () => {
     const rig = new Rig();
-    for (const [register, holds] of [[IER, 0x0f], [LCR, 0x7f], [MCR, 0x1f], [SCR, 0xff]] as const) {
+    for (const [register, holds] of [
+      [IER, 0x0f],
+      [LCR, 0x7f],
+      [MCR, 0x1f],
+      [SCR, 0xff],
+    ] as const) {
       rig.set(register, register === LCR ? 0x7f : 0xff);
       expect(rig.get(register)).toBe(holds);
     }
@@ -171,18 +223,20 @@ describe("transmitting", () => {
   });
 
   it("loses nothing that waited for THRE, however the host takes it", () => {
-    fc.assert(fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (takes) => {
-      const rig = opened(0);
-      let next = 0;
-      for (const taking of takes) {
-        rig.taking = taking;
-        if (taking) rig.device.transmitReady();
-        if ((rig.get(LSR) & LSR_THRE) !== 0) for (let count = 0; count < 16; count++) rig.set(THR, next++ & 0xff);
-      }
-      rig.taking = true;
-      rig.device.transmitReady();
-      expect(rig.sent).toEqual(Array.from({ length: next }, (_, index) => index & 0xff));
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (takes) => {
+        const rig = opened(0);
+        let next = 0;
+        for (const taking of takes) {
+          rig.taking = taking;
+          if (taking) rig.device.transmitReady();
+          if ((rig.get(LSR) & LSR_THRE) !== 0) for (let count = 0; count < 16; count++) rig.set(THR, next++ & 0xff);
+        }
+        rig.taking = true;
+        rig.device.transmitReady();
+        expect(rig.sent).toEqual(Array.from({ length: next }, (_, index) => index & 0xff));
+      }),
+    );
   });
 
   it("is emptied by FCR", () => {
@@ -199,7 +253,12 @@ describe("transmitting", () => {
 
 describe("receiving", () => {
   it("raises the data interrupt at the trigger level, until below it (§8.11)", () => {
-    for (const [bits, level] of [[0, 1], [1, 4], [2, 8], [3, 14]] as const) {
+    for (const [bits, level] of [
+      [0, 1],
+      [1, 4],
+      [2, 8],
+      [3, 14],
+    ] as const) {
       const rig = opened(IER_ERBFI);
       rig.set(FCR, FCR_ENABLE | (bits << 6));
       rig.receive(...Array.from({ length: level }, () => 0x61));
@@ -273,26 +332,29 @@ describe("receiving", () => {
       fc.record({ kind: fc.constantFrom("read", "drain", "status"), count: fc.constant(0) }),
       fc.record({ kind: fc.constant("pass"), count: fc.constantFrom(1, 1000, 6250, 100_000, 1_000_000) }),
     );
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const rig = opened(IER_ERBFI | IER_ELSI);
-      const taken: number[] = [];
-      const got: number[] = [];
-      let next = 0;
-      for (const { kind, count } of steps) {
-        if (kind === "send") {
-          const bytes = Array.from({ length: count }, () => next++ & 0xff);
-          taken.push(...bytes.slice(0, rig.receive(...bytes)));
-        } else if (kind === "pass") rig.pass(count);
-        else if (kind === "drain") got.push(...rig.drain());
-        else if (kind === "read" && (rig.get(LSR) & LSR_DR) !== 0) got.push(rig.get(RBR));
-        else expect(rig.get(LSR) & LSR_OE).toBe(0);
-      }
-      for (let round = 0; round < 3000 && got.length < taken.length; round++) {
-        got.push(...rig.drain());
-        rig.pass(MS);
-      }
-      expect(got).toEqual(taken);
-    }), { numRuns: 50 });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const rig = opened(IER_ERBFI | IER_ELSI);
+        const taken: number[] = [];
+        const got: number[] = [];
+        let next = 0;
+        for (const { kind, count } of steps) {
+          if (kind === "send") {
+            const bytes = Array.from({ length: count }, () => next++ & 0xff);
+            taken.push(...bytes.slice(0, rig.receive(...bytes)));
+          } else if (kind === "pass") rig.pass(count);
+          else if (kind === "drain") got.push(...rig.drain());
+          else if (kind === "read" && (rig.get(LSR) & LSR_DR) !== 0) got.push(rig.get(RBR));
+          else expect(rig.get(LSR) & LSR_OE).toBe(0);
+        }
+        for (let round = 0; round < 3000 && got.length < taken.length; round++) {
+          got.push(...rig.drain());
+          rig.pass(MS);
+        }
+        expect(got).toEqual(taken);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   it("shows a break with its character, behind the bytes before it (§8.4)", () => {

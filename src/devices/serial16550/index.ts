@@ -6,19 +6,66 @@
 // Baud rate and word length decide one thing only, how long four characters last. DEVNOTE: bytes that followed each read at once would keep
 // Linux's 8250 driver in its interrupt handler until it gives up ("too much work for irq"); so a FIFO that ran empty stays so for a while.
 import { byteWide } from "../../bus/byte-wide.ts";
-import { boolean, codec, nullable, number, record, u8, type Codec } from "../../support/schema.ts";
 import { VmError } from "../../support/errors.ts";
 import type { Device, DeviceType, Line, PortRegion, Timer, Wiring } from "../device.ts";
-import { characters, clear, forgiveFirst, hasErrors, noCharacters, peek, peekErrors, pop, push, type Characters } from "./characters.ts";
+import { clear, forgiveFirst, hasErrors, peek, peekErrors, pop, push } from "./characters.ts";
 import { inputBits, modemStatus, type ModemInputs } from "./modem.ts";
 import {
-  CLOCK_HZ, COM1, FCR, FCR_CLEAR_RECEIVER, FCR_CLEAR_TRANSMITTER, FCR_ENABLE, FCR_TRIGGER_SHIFT, FIFO_BYTES, IER, IER_EDSSI, IER_ELSI, IER_ERBFI,
-  IER_ETBEI, IER_WRITABLE, IIR, IIR_DATA, IIR_FIFOS, IIR_LINE_STATUS, IIR_MODEM_STATUS, IIR_NONE, IIR_THR_EMPTY, IIR_TIMEOUT, LCR, LCR_BREAK, LCR_DLAB,
-  LCR_PARITY, LCR_STOP, LCR_WORD_LENGTH, LSR, LSR_BI, LSR_DR, LSR_ERRORS, LSR_FE, LSR_FIFO_ERROR, LSR_OE, LSR_TEMT, LSR_THRE, MCR, MCR_LOOP, MCR_OUT2,
-  MCR_RTS, MCR_WRITABLE, MSR, MSR_CTS, MSR_DCD, MSR_DELTAS, MSR_DSR, MSR_INPUTS, RBR, REGISTERS, SCR, THR, TRIGGER_LEVELS,
+  CLOCK_HZ,
+  COM1,
+  FCR,
+  FCR_CLEAR_RECEIVER,
+  FCR_CLEAR_TRANSMITTER,
+  FCR_ENABLE,
+  FCR_TRIGGER_SHIFT,
+  FIFO_BYTES,
+  IER,
+  IER_EDSSI,
+  IER_ELSI,
+  IER_ERBFI,
+  IER_ETBEI,
+  IER_WRITABLE,
+  IIR,
+  IIR_DATA,
+  IIR_FIFOS,
+  IIR_LINE_STATUS,
+  IIR_MODEM_STATUS,
+  IIR_NONE,
+  IIR_THR_EMPTY,
+  IIR_TIMEOUT,
+  LCR,
+  LCR_BREAK,
+  LCR_DLAB,
+  LCR_PARITY,
+  LCR_STOP,
+  LCR_WORD_LENGTH,
+  LSR,
+  LSR_BI,
+  LSR_DR,
+  LSR_ERRORS,
+  LSR_FE,
+  LSR_FIFO_ERROR,
+  LSR_OE,
+  LSR_TEMT,
+  LSR_THRE,
+  MCR,
+  MCR_LOOP,
+  MCR_OUT2,
+  MCR_RTS,
+  MCR_WRITABLE,
+  MSR,
+  MSR_DELTAS,
+  MSR_INPUTS,
+  RBR,
+  REGISTERS,
+  SCR,
+  THR,
+  TRIGGER_LEVELS,
 } from "./spec.ts";
+import { powerOn, QUEUE_BYTES, STATE, type SerialState } from "./state.ts";
 
 export type { ModemInputs } from "./modem.ts";
+export { QUEUE_BYTES, type SerialState } from "./state.ts";
 
 /** How a serial port is connected. */
 export interface SerialConfig {
@@ -32,67 +79,8 @@ export interface SerialConfig {
   readonly hardwareFlow?: boolean;
 }
 
-/** All guest-visible state, and the bytes on their way. */
-export interface SerialState {
-  ier: number;
-  /** FIFO control: enable and trigger level. */
-  fcr: number;
-  lcr: number;
-  mcr: number;
-  msr: number;
-  scr: number;
-  dll: number;
-  dlm: number;
-  /** Modem inputs from outside, as modem status bits. */
-  cable: number;
-  overrun: boolean;
-  /** The transmitter-empty interrupt is due. */
-  thrEmptied: boolean;
-  /** The character timeout interrupt is due. */
-  timedOut: boolean;
-  /** When it will be. */
-  timeoutAtNs: number | null;
-  receiver: Characters;
-  transmitter: Characters;
-  /** Bytes from the host that have not arrived. */
-  queue: Characters;
-  /** The host's next bytes do not arrive before this. */
-  lineFreeNs: number;
-}
-
-/** How many bytes from the host wait for the guest at most. */
-export const QUEUE_BYTES = 1024;
-
 // The time a character from the host takes: 1.6 Mbaud.
 const CHARACTER_NS = 6250;
-
-const STATE: Codec<SerialState> = codec("serial16550", 1, record<SerialState>({
-  ier: u8, fcr: u8, lcr: u8, mcr: u8, msr: u8, scr: u8, dll: u8, dlm: u8, cable: u8,
-  overrun: boolean,
-  thrEmptied: boolean,
-  timedOut: boolean,
-  timeoutAtNs: nullable(number),
-  receiver: characters(FIFO_BYTES),
-  transmitter: characters(FIFO_BYTES),
-  queue: characters(QUEUE_BYTES),
-  lineFreeNs: number,
-}));
-
-// A terminal is connected and ready. The divisor is undefined after power-on; 1 is what firmware sets, 115200 baud.
-function powerOn(): SerialState {
-  const connected = MSR_CTS | MSR_DSR | MSR_DCD;
-  return {
-    ier: 0, fcr: 0, lcr: 0, mcr: 0, msr: connected, scr: 0, dll: 1, dlm: 0, cable: connected,
-    overrun: false,
-    thrEmptied: false,
-    timedOut: false,
-    timeoutAtNs: null,
-    receiver: noCharacters(FIFO_BYTES),
-    transmitter: noCharacters(FIFO_BYTES),
-    queue: noCharacters(QUEUE_BYTES),
-    lineFreeNs: 0,
-  };
-}
 
 /** A serial port. Line: "irq", gated by MCR's OUT2 as on a PC. */
 export class Serial16550 implements Device<SerialState> {
@@ -122,9 +110,15 @@ export class Serial16550 implements Device<SerialState> {
 
   resync(): void {
     const { ier, mcr, fcr, cable, receiver, transmitter } = this.state;
-    const possible = (ier & ~IER_WRITABLE) === 0 && (mcr & ~MCR_WRITABLE) === 0 && (fcr & ~(FCR_ENABLE | (3 << FCR_TRIGGER_SHIFT))) === 0 && (cable & ~MSR_INPUTS) === 0;
+    const possible =
+      (ier & ~IER_WRITABLE) === 0 &&
+      (mcr & ~MCR_WRITABLE) === 0 &&
+      (fcr & ~(FCR_ENABLE | (3 << FCR_TRIGGER_SHIFT))) === 0 &&
+      (cable & ~MSR_INPUTS) === 0;
     if (!possible || receiver.count > this.#capacity || transmitter.count > this.#capacity) {
-      throw new VmError("STATE_INVALID", "Cannot restore serial16550: a register holds a value that no guest can bring about", { data: { unit: "serial16550", field: "registers" } });
+      throw new VmError("STATE_INVALID", "Cannot restore serial16550: a register holds a value that no guest can bring about", {
+        data: { unit: "serial16550", field: "registers" },
+      });
     }
     this.#rearm();
   }
@@ -316,8 +310,13 @@ export class Serial16550 implements Device<SerialState> {
 
   #lineStatus(): number {
     const { receiver, transmitter, overrun } = this.state;
-    return (receiver.count > 0 ? LSR_DR : 0) | (overrun ? LSR_OE : 0) | peekErrors(receiver) | (transmitter.count === 0 ? LSR_THRE | LSR_TEMT : 0)
-      | (this.#fifos && hasErrors(receiver) ? LSR_FIFO_ERROR : 0);
+    return (
+      (receiver.count > 0 ? LSR_DR : 0) |
+      (overrun ? LSR_OE : 0) |
+      peekErrors(receiver) |
+      (transmitter.count === 0 ? LSR_THRE | LSR_TEMT : 0) |
+      (this.#fifos && hasErrors(receiver) ? LSR_FIFO_ERROR : 0)
+    );
   }
 
   /** The interrupt with the highest priority, as IIR names it. */
