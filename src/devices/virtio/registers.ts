@@ -1,5 +1,5 @@
 // What every transport shows of a device, under whatever addresses: status, features, queues, configuration (VIRTIO 1.3 §2, §3).
-import { record, u32, u64, u8, u16, array, type Schema } from "../../support/schema.ts";
+import { array, record, u32, u64, u8, type Schema } from "../../support/schema.ts";
 import { VmError } from "../../support/errors.ts";
 import type { Width, Wiring } from "../device.ts";
 import type { VirtioDevice, VirtioWiring } from "./device.ts";
