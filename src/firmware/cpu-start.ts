@@ -43,7 +43,7 @@ export interface CpuStart {
   readonly idtr: TableRegister;
 }
 
-/** Selectors that the Linux boot protocol fixes (boot.rst "32-bit Boot Protocol"); multiboot and PVH leave them open. */
+/** Selectors that the Linux boot protocol fixes (LINUX boot "32-bit Boot Protocol"); multiboot and PVH leave them open. */
 const BOOT_CS = 0x10;
 const BOOT_DS = 0x18;
 

@@ -144,7 +144,7 @@ describe("Linux 16-bit entry", () => {
   const boot = plan({}, { entry: "16", commandLine: "quiet", initrd: INITRD });
   const setup = new DataView(at(boot, 0x9_0000).buffer);
 
-  it("starts the setup code in real mode as boot.rst's sample does", () => {
+  it("starts the setup code in real mode as the protocol's sample does", () => {
     expect(boot.cpu).toMatchObject({ mode: "real16", rip: 0n, rsp: 0xe000n, cr0: 0x10n });
     expect(boot.cpu.segments.cs).toEqual({ selector: 0x9020, base: 0x9_0200n, limit: 0xffff, access: 0x9b });
     expect(boot.cpu.segments.ss).toEqual({ selector: 0x9000, base: 0x9_0000n, limit: 0xffff, access: 0x93 });

@@ -1,5 +1,5 @@
-// The Linux/x86 boot protocol 2.02–2.15 (Documentation/arch/x86/boot.rst): a bzImage entered in 64-bit, 32-bit or real mode,
-// with boot_params as the "zero page" (zero-page.rst).
+// The Linux/x86 boot protocol 2.02–2.15 (LINUX boot): a bzImage entered in 64-bit, 32-bit or real mode,
+// with boot_params as the "zero page" (LINUX zero-page).
 import { VmError } from "../support/errors.ts";
 import { commandLineBytes, kernelLabel, type BootPlan, type BootRequest } from "./boot-request.ts";
 import { bootGdt, identityMap, long64, protected32 } from "./cpu-start.ts";

@@ -1,8 +1,8 @@
-// The setup header of a Linux bzImage (Documentation/arch/x86/boot.rst "The Real-Mode Kernel Header"), read from an untrusted file.
+// The setup header of a Linux bzImage (LINUX boot "The Real-Mode Kernel Header"), read from an untrusted file.
 import { addressText, kernelInvalid, sizeText } from "./boot-request.ts";
 import type { ImageView } from "./image-view.ts";
 
-/** File offsets of the header's fields, in boot.rst's spelling. */
+/** File offsets of the header's fields, in the protocol's spelling. */
 export const HEADER = {
   setup_sects: 0x1f1,
   syssize: 0x1f4,
@@ -77,7 +77,7 @@ export function isLinux(bytes: Uint8Array): boolean {
   return view.getUint16(HEADER.boot_flag, true) === 0xaa55 && view.getUint32(HEADER.header, true) === HDRS;
 }
 
-/** A protocol version as boot.rst writes it: 2.15. */
+/** A protocol version as the protocol's text writes it: 2.15. */
 export function versionText(version: number): string {
   return `${version >> 8}.${String(version & 0xff).padStart(2, "0")}`;
 }

@@ -1,4 +1,4 @@
-// `struct boot_params`, the "zero page" (Documentation/arch/x86/zero-page.rst; setup header in boot.rst).
+// `struct boot_params`, the "zero page" (LINUX zero-page; the setup header in LINUX boot "The Real-Mode Kernel Header").
 import type { Gpa } from "../memory/gpa.ts";
 import { RANGE_TYPE } from "./memory-map.ts";
 import { HIGH_MEMORY } from "./layout.ts";

@@ -1,4 +1,4 @@
-// Where a Linux kernel and its initrd go (boot.rst "Memory Layout", "Details of Header Fields": pref_address, init_size,
+// Where a Linux kernel and its initrd go (LINUX boot "Memory Layout", "Details of Header Fields": pref_address, init_size,
 // kernel_alignment, initrd_addr_max, xloadflags).
 import { FOUR_GIB, type Gpa } from "../memory/gpa.ts";
 import { VmError } from "../support/errors.ts";

@@ -1,5 +1,5 @@
 // The 16-bit entry of a Linux kernel: its own setup code runs in real mode, asks for the memory map, and goes to protected mode
-// (boot.rst "Loading The Rest of The Kernel", "Running the Kernel"). Laid out as boot.rst's sample configuration:
+// (LINUX boot "Loading The Rest of The Kernel", "Running the Kernel"). Laid out as its sample configuration:
 //
 //   09_0000  boot sector and setup code    09_E000  command line    F_E000  interrupt services
 //            heap and stack up to E000h     10_0000  kernel (01_0000 for one that loads low)

@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { describeWithPeers } from "../../test/peers.ts";
 import { REAL_MODE_SERVICES } from "./layout.ts";
 import { memoryMap } from "./memory-map.ts";
 import { realModeServices } from "./real-mode-services.ts";
@@ -97,10 +98,8 @@ const EXPECTED = [
   "iret",
 ];
 
-describe("peer: objdump", () => {
-  const objdump = spawnSync("objdump", ["--version"]).error === undefined;
-
-  it.skipIf(!objdump)("disassembles to the instructions meant, with jumps to their labels [needs objdump]", () => {
+describeWithPeers(["objdump"], "real-mode services against objdump", () => {
+  it("disassembles to the instructions meant, with jumps to their labels", () => {
     const folder = mkdtempSync(join(tmpdir(), "nido-services-"));
     const file = join(folder, "code.bin");
     writeFileSync(file, services.subarray(TABLE_BYTES));

@@ -29,7 +29,8 @@ type Code = readonly number[] | { readonly label: string } | { readonly jump: nu
 
 interface Assembled {
   readonly bytes: readonly number[];
-  readonly labels: ReadonlyMap<string, number>;
+  /** Where a label's code starts. */
+  readonly offsetOf: (label: string) => number;
 }
 
 function assemble(code: readonly Code[]): Assembled {
@@ -41,12 +42,17 @@ function assemble(code: readonly Code[]): Assembled {
     else if ("jump" in item) jumps.push({ at: bytes.push(item.jump, 0) - 1, to: item.to });
     else bytes.push(...item);
   }
+  const offsetOf = (label: string): number => {
+    const offset = labels.get(label);
+    assert(offset !== undefined, `label ${label}`);
+    return offset;
+  };
   for (const { at, to } of jumps) {
-    const distance = labels.get(to)! - (at + 1);
+    const distance = offsetOf(to) - (at + 1);
     assert(distance >= -128 && distance < 128, `short jump to ${to}`);
     bytes[at] = distance & 0xff;
   }
-  return { bytes, labels };
+  return { bytes, offsetOf };
 }
 
 const le16 = (value: number): number[] => [value & 0xff, (value >> 8) & 0xff];
@@ -133,7 +139,7 @@ export function realModeServices(memoryMap: readonly MemoryRange[]): GuestWrite[
   ]);
   const vectors = new ByteWriter();
   for (let vector = 0; vector < 256; vector++) {
-    vectors.u16(SERVICE_OFFSET + table.length + code.labels.get(handlerOf(vector))!).u16(SERVICE_SEGMENT);
+    vectors.u16(SERVICE_OFFSET + table.length + code.offsetOf(handlerOf(vector))).u16(SERVICE_SEGMENT);
   }
   return [
     { gpa: REAL_MODE_SERVICES, bytes: table.bytes(code.bytes).finish() },

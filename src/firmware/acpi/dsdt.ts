@@ -101,7 +101,7 @@ function hostBridge(pci: PciHost, vga: boolean): Aml {
   ]);
 }
 
-/** Motherboard resources: an OS trusts an MCFG only when a device reserves what it describes (PCI Firmware 3.3 §4.1.2). */
+/** Motherboard resources: an OS trusts an MCFG only when a device reserves what it describes (PCI FW 3.2 §4.1.2). */
 function reservedConfigurationSpace({ ecam, lastBus }: PciHost): Aml[] {
   return ecam === undefined ? [] : [isaDevice("MBRD", "PNP0C02", 0, [memory32Fixed(ecam, (lastBus + 1) * CONFIGURATION_BYTES_PER_BUS)])];
 }

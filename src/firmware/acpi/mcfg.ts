@@ -1,4 +1,4 @@
-// PCI Express memory-mapped configuration space description (PCI Firmware Specification 3.3 §4.1.2).
+// PCI Express memory-mapped configuration space description (PCI FW 3.2 §4.1.2).
 import type { Gpa } from "../../memory/gpa.ts";
 import { ByteWriter } from "../byte-writer.ts";
 import { systemTable } from "./table.ts";
