@@ -27,7 +27,7 @@ export type Outcome =
   | { readonly kind: "ok" }
   /** `cr2` counts for page faults (vector 14) only and is 0 otherwise. */
   | { readonly kind: "exception"; readonly vector: number; readonly error: number; readonly cr2: bigint }
-  /** Did not end within 50 ms of processor time, or tried a system call: such cases prove nothing. */
+  /** Did not end within 50 ms, or tried a system call: such cases prove nothing. */
   | { readonly kind: "timeout" }
   | { readonly kind: "syscall" };
 

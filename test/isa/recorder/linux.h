@@ -9,11 +9,11 @@ enum {
   SYS_setitimer = 38, SYS_exit = 60, SYS_ftruncate = 77, SYS_sigaltstack = 131, SYS_prctl = 157, SYS_exit_group = 231,
   SYS_memfd_create = 319,
 };
-enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGPROF = 27, SIGSYS = 31 };
+enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGALRM = 14, SIGSYS = 31 };
 enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, MAP_SHARED = 1, MAP_FIXED = 16, MAP_POPULATE = 0x8000 };
 enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_ONSTACK = 0x08000000 };
 enum { UC_FP_XSTATE = 1, UC_SIGCONTEXT_SS = 2, UC_STRICT_RESTORE_SS = 4 };
-enum { ITIMER_PROF = 2 };
+enum { ITIMER_REAL = 0 };
 enum { PR_SET_SECCOMP = 22, PR_SET_NO_NEW_PRIVS = 38, SECCOMP_MODE_FILTER = 2 };
 #define SECCOMP_RET_ALLOW 0x7fff0000u
 #define SECCOMP_RET_TRAP 0x00030000u

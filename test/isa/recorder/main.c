@@ -51,14 +51,14 @@ static void map_case_memory(void) {
 }
 
 static void install_signals(void) {
-  static const int signals[] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGPROF, SIGSYS };
+  static const int signals[] = { SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGALRM, SIGSYS };
   struct stack_raw stack = { alternate_stack, 0, sizeof alternate_stack };
   struct sigaction_raw action = { handler_entry, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, restorer, ~0ull };
   check(SYSCALL(SYS_sigaltstack, &stack, 0, 0, 0, 0, 0), 14);
   for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
     check(SYSCALL(SYS_rt_sigaction, signals[i], &action, 0, 8, 0, 0), 15);
   u64 tick[4] = { 0, 50000, 0, 50000 };
-  check(SYSCALL(SYS_setitimer, ITIMER_PROF, tick, 0, 0, 0, 0), 16);
+  check(SYSCALL(SYS_setitimer, ITIMER_REAL, tick, 0, 0, 0, 0), 16);
 }
 
 /* Only this program's own instructions may call the kernel: the filter looks at the upper half of the instruction pointer

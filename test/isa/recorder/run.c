@@ -118,7 +118,7 @@ static int in_code(u64 rip) {
 static void classify(struct result *r, int signal, const struct ucontext_raw *context) {
   const struct sigcontext_raw *m = &context->mc;
   r->kind = KIND_EXCEPTION, r->vector = m->trapno, r->error = m->err, r->cr2 = m->cr2;
-  if (signal == SIGPROF) r->kind = KIND_TIMEOUT;
+  if (signal == SIGALRM) r->kind = KIND_TIMEOUT;
   else if (signal == SIGSYS) r->kind = KIND_SYSCALL;
   else if (m->trapno == 1 && current->stop == STOP_STEP) r->kind = KIND_OK;
   else if (m->trapno == 3 && !in_code(m->ip - 1)) r->kind = KIND_OK, r->state.rip = m->ip - 1;
@@ -198,9 +198,10 @@ static void begin(struct ucontext_raw *context) {
   ticks = 0;
 }
 
-/* The profiling timer counts processor time, so a case that has seen two ticks ran for 50 ms at least. */
+/* A case that has seen two ticks ran for 50 ms at least. Wall-clock time, because the kernel may put a case to sleep again and
+ * again: it takes an #AC without EFLAGS.AC (IRET about to set it) for a split lock and retries the instruction every 10 ms. */
 static int still_running(int signal) {
-  return signal == SIGPROF && ticks++ < 1;
+  return signal == SIGALRM && ticks++ < 1;
 }
 
 void handler(int signal, void *info, void *frame) {

@@ -1,0 +1,246 @@
+// Nido's engines as what cases run on: a Processor with the address space that case.ts describes, and handlers that halt.
+import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
+import type { CpuHost } from "../../src/cpu/engine/engine.ts";
+import { GuestMemory } from "../../src/memory/guest-memory.ts";
+import {
+  changedWords, CODE_BASE, CODE_BYTES, DATA_BASE, DATA_BYTES, DATA_WRITABLE, initialData, type Outcome, type TestCase, type TestResult, type VectorEngine,
+} from "./case.ts";
+import { CpuState, GPR_NAMES, SEGMENT_NAMES } from "./state.ts";
+
+const RAM_BYTES = 0x2_0000;
+
+/** Physical pages of RAM. The system page lies in the upper half of the address space, where user mode sees what Linux shows it. */
+const PHYSICAL = { pml4: 0x1000, lowDirectories: 0x2000, highDirectories: 0x3000, tables: 0x8000, system: 0x10000, code: 0x14000, data: 0x18000 } as const;
+const SYSTEM_BASE = 0xffff_8000_0000_0000n;
+/** Parts of the system pages: a HLT for each vector, descriptors, the task state, and the stack's end. */
+const SYSTEM = { handlers: 0, gdt: 0x800, tss: 0xa00, idt: 0x1000, stack: 0x3000, bytes: 0x3000 } as const;
+const KERNEL_CODE = 0x10;
+
+const PAGE = { present: 1, writable: 2, user: 4, accessed: 0x20, dirty: 0x40, noExecute: 1n << 63n } as const;
+const BRANCH = BigInt(PAGE.present | PAGE.writable | PAGE.user | PAGE.accessed);
+
+/** CR0 = PE MP ET NE WP AM PG; CR4 = PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE; EFER = SCE LME LMA NXE. */
+const CONTROL = { cr0: 0x8005_0033n, cr4: 0x0005_0620n, efer: 0xd01n, xcr0: 3n } as const;
+const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+const INT3 = 0xcc;
+const MAX_INSTRUCTIONS = 100_000;
+
+const NO_DEVICES: CpuHost = {
+  portRead: () => 0xffff_ffff,
+  portWrite: () => {},
+  mmioRead: () => 0xffff_ffff,
+  mmioWrite: () => {},
+  acknowledgeInterrupt: () => -1,
+  readTsc: () => 0n,
+  readMsr: () => undefined,
+  writeMsr: () => undefined,
+  readCr8: () => 0,
+  writeCr8: () => {},
+  random: () => 0n,
+  ferr: () => {},
+};
+
+/** One of Nido's engines, ready for cases. Engines may share a program. */
+export class ProcessorVectorEngine implements VectorEngine {
+  readonly name: string;
+  readonly processor: Processor;
+  readonly #memory: GuestMemory;
+
+  constructor(kind: "evaluator" | "interpreter", program: InterpreterProgram = new InterpreterProgram()) {
+    this.name = kind;
+    this.#memory = new GuestMemory(RAM_BYTES, memoryLayout(1, RAM_BYTES).ramBase);
+    this.processor = new Processor({ kind, program, memory: this.#memory, host: NO_DEVICES });
+    this.#mapPages();
+    this.#writeSystemPages();
+    this.#memory.write(PHYSICAL.code, new Uint8Array(CODE_BYTES).fill(INT3));
+    for (const [name, value] of Object.entries(CONTROL)) this.processor.registers.set(name, value);
+  }
+
+  run(test: TestCase): TestResult {
+    const before = initialData(test);
+    const codeAt = PHYSICAL.code + Number(test.state.rip) - CODE_BASE;
+    this.#memory.write(PHYSICAL.data, before);
+    this.#memory.write(codeAt, test.code);
+    this.#load(test);
+    const result = this.#finish(test, this.#execute(test), before);
+    this.#memory.write(codeAt, new Uint8Array(test.code.length).fill(INT3));
+    return result;
+  }
+
+  // ── address space ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #mapPages(): void {
+    const link = (table: number, index: number, to: number): void => this.#memory.writeUint64(table + index * 8, BigInt(to) | BRANCH);
+    let free: number = PHYSICAL.tables;
+    const leaves = new Map<bigint, number>();
+    link(PHYSICAL.pml4, 0, PHYSICAL.lowDirectories);
+    link(PHYSICAL.pml4, 256, PHYSICAL.highDirectories);
+    const map = (linear: bigint, physical: number, bits: bigint): void => {
+      const directories = linear < 0n || linear >> 47n !== 0n ? PHYSICAL.highDirectories : PHYSICAL.lowDirectories;
+      let table = leaves.get(linear >> 21n);
+      if (table === undefined) {
+        const directory = free;
+        table = free + 0x1000;
+        free += 0x2000;
+        link(directories, Number((linear >> 30n) & 511n), directory);
+        link(directory, Number((linear >> 21n) & 511n), table);
+        leaves.set(linear >> 21n, table);
+      }
+      this.#memory.writeUint64(table + Number((linear >> 12n) & 511n) * 8, BigInt(physical) | bits);
+    };
+    const common = BigInt(PAGE.present | PAGE.accessed | PAGE.dirty);
+    const data = common | BigInt(PAGE.user) | PAGE.noExecute;
+    for (let at = 0; at < SYSTEM.bytes; at += 0x1000) map(SYSTEM_BASE + BigInt(at), PHYSICAL.system + at, common | BigInt(PAGE.writable));
+    // Both code and data are below 1 GiB, in different 2 MiB regions of one page directory.
+    const low = free;
+    free += 0x3000;
+    link(PHYSICAL.lowDirectories, 0, low);
+    [CODE_BASE, DATA_BASE].forEach((base, i) => {
+      link(low, base >>> 21, low + (i + 1) * 0x1000);
+      leaves.set(BigInt(base >>> 21), low + (i + 1) * 0x1000);
+    });
+    for (let at = 0; at < CODE_BYTES; at += 0x1000) map(BigInt(CODE_BASE + at), PHYSICAL.code + at, common | BigInt(PAGE.user));
+    for (let at = 0; at < DATA_BYTES; at += 0x1000) {
+      map(BigInt(DATA_BASE + at), PHYSICAL.data + at, at < DATA_WRITABLE ? data | BigInt(PAGE.writable) : data);
+    }
+    this.processor.registers.set("cr3", BigInt(PHYSICAL.pml4));
+  }
+
+  /** A GDT like Linux', interrupt gates for the 32 exceptions, each to its own HLT, and a task state with a stack. */
+  #writeSystemPages(): void {
+    const memory = this.#memory;
+    const at = (offset: number): number => PHYSICAL.system + offset;
+    for (const [selector, descriptor] of GDT) memory.writeUint64(at(SYSTEM.gdt) + selector, descriptor);
+    for (let vector = 0; vector < 32; vector++) {
+      memory.write(at(SYSTEM.handlers + vector * 16), Uint8Array.of(0xf4));
+      const handler = SYSTEM_BASE + BigInt(SYSTEM.handlers + vector * 16);
+      const dpl = vector === 3 || vector === 4 ? 3n : 0n;
+      const low = (handler & 0xffffn) | (BigInt(KERNEL_CODE) << 16n) | ((0x8e00n | (dpl << 13n)) << 32n) | (((handler >> 16n) & 0xffffn) << 48n);
+      memory.writeUint64(at(SYSTEM.idt) + vector * 16, low);
+      memory.writeUint64(at(SYSTEM.idt) + vector * 16 + 8, handler >> 32n);
+    }
+    memory.writeUint64(at(SYSTEM.tss) + 4, SYSTEM_BASE + BigInt(SYSTEM.stack));
+    memory.writeUint16(at(SYSTEM.tss) + 102, 0xffff);
+    const { registers } = this.processor;
+    registers.set("idtrBase", SYSTEM_BASE + BigInt(SYSTEM.idt));
+    registers.set("idtrLimit", 0x1ffn);
+    registers.set("gdtrBase", SYSTEM_BASE + BigInt(SYSTEM.gdt));
+    registers.set("gdtrLimit", 0x7fn);
+    registers.setSegment("tr", { selector: 0x40, base: SYSTEM_BASE + BigInt(SYSTEM.tss), limit: 103, access: 0x8b });
+    registers.setSegment("ldtr", { selector: 0, base: 0n, limit: 0, access: 0 });
+  }
+
+  // ── registers in ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #load({ mode, state }: TestCase): void {
+    const { registers, context } = this.processor;
+    GPR_NAMES.forEach((name, i) => registers.set(name, mode === 32 ? (i < 8 ? BigInt.asUintN(32, state.gpr(i)) : 0n) : state.gpr(i)));
+    registers.set("rip", state.rip);
+    registers.set("rflags", state.rflags);
+    SEGMENT_NAMES.forEach((name, i) => {
+      const selector = state.segment(i);
+      const base = mode === 64 && i >= 4 ? (i === 4 ? state.fsBase : state.gsBase) : 0n;
+      const access = i === 1 ? (mode === 64 ? 0xa0fb : 0xc0fb) : selector === 0 ? 0 : 0xc0f3;
+      registers.setSegment(name as "es", { selector, base, limit: selector === 0 ? 0 : 0xffff_ffff, access });
+    });
+    for (let i = 0; i < 16; i++) registers.set(`xmm${i}`, fromBytes(state.xmm(i)));
+    const top = (state.fsw >> 11) & 7;
+    for (let i = 0; i < 8; i++) registers.set(`fpr${(i + top) & 7}`, fromBytes(state.st(i)));
+    context.set32("mxcsr", state.mxcsr);
+    context.set32("fcw", state.fcw);
+    context.set32("fsw", state.fsw);
+    context.set32("ftop", top);
+    context.set32("ftw", state.ftw);
+    for (const name of ["fault", "faultCode", "halted", "shadow", "nmiPending", "attention"] as const) context.set32(name, 0);
+    registers.commit();
+  }
+
+  // ── execution ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Runs to a halt in an exception's handler, or one instruction. */
+  #execute(test: TestCase): Stopped {
+    const { processor } = this;
+    if (test.stop === "step") processor.kick();
+    for (let left = MAX_INSTRUCTIONS; left > 0;) {
+      const start = processor.instructions;
+      const exit = processor.run(left);
+      if (exit === "halt") return this.#fromFrame();
+      if (exit === "shutdown") throw new Error(`the engine shut down in ${Buffer.from(test.code).toString("hex")}`);
+      if (exit === "kick" && test.stop === "step") return { exception: undefined, rip: processor.registers.get("rip") };
+      left -= processor.instructions - start;
+    }
+    return { exception: "timeout", rip: processor.registers.get("rip") };
+  }
+
+  /** Takes the exception off the handler's stack, as an operating system would. */
+  #fromFrame(): Stopped {
+    const { registers } = this.processor;
+    const vector = Number((registers.get("rip") - SYSTEM_BASE - BigInt(SYSTEM.handlers)) >> 4n);
+    let at = PHYSICAL.system + Number(registers.get("rsp") - SYSTEM_BASE);
+    const pop = (): bigint => this.#memory.readUint64((at += 8) - 8);
+    const error = WITH_ERROR_CODE.has(vector) ? Number(pop()) : 0;
+    const rip = pop();
+    registers.set("csSelector", pop());
+    registers.set("rflags", pop());
+    registers.set("rsp", pop());
+    registers.set("ssSelector", pop());
+    return { exception: { kind: "exception", vector, error, cr2: vector === 14 ? registers.get("cr2") : 0n }, rip };
+  }
+
+  // ── registers out ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #finish(test: TestCase, { exception, rip }: Stopped, before: Uint8Array): TestResult {
+    const memory = changedWords(before, this.#memory.bytes(PHYSICAL.data, DATA_BYTES));
+    const state = this.#save(rip);
+    if (exception === "timeout") return { outcome: { kind: "timeout" }, state, memory };
+    const inside = rip >= test.state.rip && rip < test.state.rip + BigInt(test.code.length);
+    // The landing's INT3 says that the code is behind; INT3 traps, with the next address.
+    const landed = exception?.kind === "exception" && exception.vector === 3 && !inside && rip !== test.state.rip + BigInt(test.code.length);
+    if (landed) state.rip = rip - 1n;
+    return { outcome: exception === undefined || landed ? { kind: "ok" } : exception, state, memory };
+  }
+
+  #save(rip: bigint): CpuState {
+    const { registers, context } = this.processor;
+    const state = new CpuState();
+    GPR_NAMES.forEach((name, i) => state.setGpr(i, registers.get(name)));
+    state.rip = rip;
+    state.rflags = registers.get("rflags");
+    state.fsBase = registers.get("fsBase");
+    state.gsBase = registers.get("gsBase");
+    SEGMENT_NAMES.forEach((name, i) => state.setSegment(i, context.get32(`${name as "es"}Selector`)));
+    for (let i = 0; i < 16; i++) toBytes(registers.get(`xmm${i}`), state.xmm(i));
+    const top = context.get32("ftop");
+    for (let i = 0; i < 8; i++) toBytes(registers.get(`fpr${(i + top) & 7}`), state.st(i));
+    state.mxcsr = context.get32("mxcsr");
+    state.fcw = context.get32("fcw");
+    state.fsw = (context.get32("fsw") & ~0x3800) | (top << 11);
+    state.ftw = context.get32("ftw");
+    return state;
+  }
+}
+
+/** Where a run ended. */
+interface Stopped {
+  readonly exception: Outcome | "timeout" | undefined;
+  readonly rip: bigint;
+}
+
+/** Linux' user and kernel segments, and the task. */
+const GDT: readonly (readonly [selector: number, descriptor: bigint])[] = [
+  [KERNEL_CODE, 0x00af_9b00_0000_ffffn],
+  [0x18, 0x00cf_9300_0000_ffffn],
+  [0x20, 0x00cf_fb00_0000_ffffn],
+  [0x28, 0x00cf_f300_0000_ffffn],
+  [0x30, 0x00af_fb00_0000_ffffn],
+];
+
+function fromBytes(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+function toBytes(value: bigint, bytes: Uint8Array): void {
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number((value >> BigInt(8 * i)) & 0xffn);
+}
