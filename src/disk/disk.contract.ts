@@ -28,19 +28,29 @@ const STEP: fc.Arbitrary<Step> = fc
 export function diskContract(name: string, make: () => Promise<DiskUnderTest>): void {
   describe(`disk contract: ${name}`, () => {
     it("reads back what any sequence of writes, trims and zeroings left, also after opening it again", async () => {
-      await fc.assert(fc.asyncProperty(fc.array(STEP, { maxLength: 12 }), async (steps) => {
-        const { disk, reopen } = await make();
-        const model = new Model(disk);
-        for (const step of steps) await model.apply(step);
-        await model.check(disk);
-        await disk.flush();
-        await model.check(await reopen(false));
-      }), { numRuns: 40 });
+      await fc.assert(
+        fc.asyncProperty(fc.array(STEP, { maxLength: 12 }), async (steps) => {
+          const { disk, reopen } = await make();
+          const model = new Model(disk);
+          for (const step of steps) await model.apply(step);
+          await model.check(disk);
+          await disk.flush();
+          await model.check(await reopen(false));
+        }),
+        { numRuns: 40 },
+      );
     });
 
     it("refuses every range that is not within the disk, and changes nothing", async () => {
       const { disk } = await make();
-      const ranges: readonly [number, number][] = [[CONTRACT_SECTORS, 1], [CONTRACT_SECTORS - 1, 2], [-1, 1], [2 ** 53, 1], [0, CONTRACT_SECTORS + 1], [0.5, 1]];
+      const ranges: readonly [number, number][] = [
+        [CONTRACT_SECTORS, 1],
+        [CONTRACT_SECTORS - 1, 2],
+        [-1, 1],
+        [2 ** 53, 1],
+        [0, CONTRACT_SECTORS + 1],
+        [0.5, 1],
+      ];
       for (const [sector, count] of ranges) {
         const buffer = new Uint8Array(count * disk.sectorSize).fill(7);
         await expectCode(disk.read(sector, buffer), "DISK_OUT_OF_RANGE");
@@ -70,11 +80,13 @@ export function diskContract(name: string, make: () => Promise<DiskUnderTest>): 
       const { disk } = await make();
       const sector = (n: number): Uint8Array => new Uint8Array(disk.sectorSize).fill(n);
       await Promise.all(Array.from({ length: 32 }, (_, n) => disk.write(n * 7, sector(n + 1))));
-      const read = await Promise.all(Array.from({ length: 32 }, async (_, n) => {
-        const into = sector(0);
-        await disk.read(n * 7, into);
-        return into;
-      }));
+      const read = await Promise.all(
+        Array.from({ length: 32 }, async (_, n) => {
+          const into = sector(0);
+          await disk.read(n * 7, into);
+          return into;
+        }),
+      );
       read.forEach((bytes, n) => expect(bytes).toEqual(sector(n + 1)));
     });
   });
@@ -93,19 +105,25 @@ class Model {
     if (kind === "write") await this.#disk.write(sector, new Uint8Array(count * this.#disk.sectorSize).fill(fill), { fua: fill % 2 === 0 });
     else if (kind === "trim") await this.#disk.trim?.(sector, count);
     else await this.#disk.zero?.(sector, count, { unmap: fill % 2 === 0 });
-    if (kind === "write" || this.#disk[kind] !== undefined) this.#fills.fill(kind === "write" ? fill : kind === "zero" ? 0 : -1, sector, sector + count);
+    if (kind === "write" || this.#disk[kind] !== undefined)
+      this.#fills.fill(kind === "write" ? fill : kind === "zero" ? 0 : -1, sector, sector + count);
   }
 
   async check(disk: Disk): Promise<void> {
     expect(disk.sectors).toBe(CONTRACT_SECTORS);
     const all = new Uint8Array(CONTRACT_SECTORS * disk.sectorSize);
     await disk.read(0, all);
-    const wrong = this.#fills.findIndex((fill, n) => fill >= 0 && all.subarray(n * disk.sectorSize, (n + 1) * disk.sectorSize).some((byte) => byte !== fill));
+    const wrong = this.#fills.findIndex(
+      (fill, n) => fill >= 0 && all.subarray(n * disk.sectorSize, (n + 1) * disk.sectorSize).some((byte) => byte !== fill),
+    );
     expect(wrong, "first sector that differs").toBe(-1);
   }
 }
 
 async function expectCode(promise: Promise<void>, code: VmError["code"]): Promise<void> {
-  const error: unknown = await promise.then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(VmError.is(error, code), `expected ${code}, got ${String(error)}`).toBe(true);
 }

@@ -11,5 +11,7 @@ export function diskFormat(name: string): DiskFormat {
   const format = ALL_FORMATS.find((each) => each.name === name);
   if (format !== undefined) return format;
   const known = ALL_FORMATS.map((each) => each.name).join(", ");
-  throw new VmError("CONFIG_INVALID", `Unknown disk format ${JSON.stringify(name)}; there are: ${known}`, { data: { option: "format", value: name } });
+  throw new VmError("CONFIG_INVALID", `Unknown disk format ${JSON.stringify(name)}; there are: ${known}`, {
+    data: { option: "format", value: name },
+  });
 }

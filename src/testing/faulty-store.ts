@@ -14,7 +14,10 @@ export interface StoreOperation {
 /** What becomes of an operation: it happens, it rejects with DISK_IO, or it seems to succeed and does nothing. */
 export type Fault = "pass" | "fail" | "drop";
 
-interface Change { readonly at: number; readonly bytes: Uint8Array }
+interface Change {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
 
 /** A store over another one. Reads see every write; the inner store sees a write only once it is flushed. */
 export class FaultyStore implements ByteStore {

@@ -117,7 +117,17 @@ export class MmioDriverTransport implements DriverTransport {
   }
 
   setQueue(queue: number, { size, desc, avail, used }: Pick<VirtqueueDriver, "size" | "desc" | "avail" | "used">): void {
-    for (const [register, value] of [[0x30, queue], [0x38, size], [0x80, desc], [0x84, 0], [0x90, avail], [0x94, 0], [0xa0, used], [0xa4, 0], [0x44, 1]] as const) {
+    for (const [register, value] of [
+      [0x30, queue],
+      [0x38, size],
+      [0x80, desc],
+      [0x84, 0],
+      [0x90, avail],
+      [0x94, 0],
+      [0xa0, used],
+      [0xa4, 0],
+      [0x44, 1],
+    ] as const) {
       this.#io.write(register, 4, value);
     }
   }
@@ -160,11 +170,20 @@ export class TestPciBus {
     this.ports = new PortBus(silent);
     this.mmio = new MmioBus(silent);
     const wire = (index: number): { set(level: boolean): void } => ({ set: (level) => void (this.levels[index] = level) });
-    this.bus = new PciBus({ ports: this.ports, mmio: this.mmio, intx: [wire(0), wire(1), wire(2), wire(3)], deliverMsi: (address, data) => void this.messages.push([address, data]) });
+    this.bus = new PciBus({
+      ports: this.ports,
+      mmio: this.mmio,
+      intx: [wire(0), wire(1), wire(2), wire(3)],
+      deliverMsi: (address, data) => void this.messages.push([address, data]),
+    });
   }
 }
 
-interface Structure { readonly at: number; readonly length: number; readonly capability: number }
+interface Structure {
+  readonly at: number;
+  readonly length: number;
+  readonly capability: number;
+}
 
 /** The PCI transport: places the BARs of the function and finds the structures through its capabilities (§4.1.4). */
 export class PciDriverTransport implements DriverTransport {
@@ -235,7 +254,11 @@ export class PciDriverTransport implements DriverTransport {
   setQueue(queue: number, { size, desc, avail, used }: Pick<VirtqueueDriver, "size" | "desc" | "avail" | "used">): void {
     this.setCommon(0x16, 2, queue);
     this.setCommon(0x18, 2, size);
-    for (const [offset, address] of [[0x20, desc], [0x28, avail], [0x30, used]] as const) {
+    for (const [offset, address] of [
+      [0x20, desc],
+      [0x28, avail],
+      [0x30, used],
+    ] as const) {
       this.setCommon(offset, 4, address);
       this.setCommon(offset + 4, 4, 0);
     }
@@ -269,7 +292,11 @@ export class PciDriverTransport implements DriverTransport {
     const bar = 0x10 + 4 * target.readConfig(capability + 4, 1);
     const base = target.readConfig(bar, 4) & ~0xf;
     const type = target.readConfig(capability + 3, 1);
-    this.structures.set(type, { at: (base >>> 0) + target.readConfig(capability + 8, 4), length: target.readConfig(capability + 12, 4), capability });
+    this.structures.set(type, {
+      at: (base >>> 0) + target.readConfig(capability + 8, 4),
+      length: target.readConfig(capability + 12, 4),
+      capability,
+    });
     if (type === 2) this.#multiplier = target.readConfig(capability + 16, 4);
   }
 

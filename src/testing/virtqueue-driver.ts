@@ -82,9 +82,15 @@ export class VirtqueueDriver {
   offer(...parts: readonly Part[]): number {
     const pieces = parts.map((part) => this.#place(part));
     const head = this.#nextDescriptor;
-    this.#writable.set(head, pieces.filter(({ flags }) => (flags & WRITE) !== 0));
+    this.#writable.set(
+      head,
+      pieces.filter(({ flags }) => (flags & WRITE) !== 0),
+    );
     if (this.indirect) this.#offerIndirect(head, pieces);
-    else pieces.forEach((piece, i) => this.setDescriptor((head + i) % this.size, { ...link(piece, i, pieces.length), next: (head + i + 1) % this.size }));
+    else
+      pieces.forEach((piece, i) =>
+        this.setDescriptor((head + i) % this.size, { ...link(piece, i, pieces.length), next: (head + i + 1) % this.size }),
+      );
     this.#nextDescriptor = (head + (this.indirect ? 1 : pieces.length)) % this.size;
     this.offerHead(head);
     return head;

@@ -1,6 +1,20 @@
 // Placing base address registers and routing interrupts, as firmware does at power-on: for boards that start a kernel without any.
 import type { PciBus } from "./bus.ts";
-import { BAR_IO, BAR_MEM64, BARS, BASE_ADDRESS_0, COMMAND, COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, HEADER_MULTIFUNCTION, HEADER_TYPE, INTERRUPT_LINE, INTERRUPT_PIN, VENDOR_ID } from "./spec.ts";
+import {
+  BAR_IO,
+  BAR_MEM64,
+  BARS,
+  BASE_ADDRESS_0,
+  COMMAND,
+  COMMAND_IO,
+  COMMAND_MASTER,
+  COMMAND_MEMORY,
+  HEADER_MULTIFUNCTION,
+  HEADER_TYPE,
+  INTERRUPT_LINE,
+  INTERRUPT_PIN,
+  VENDOR_ID,
+} from "./spec.ts";
 
 /** A range of addresses to place registers in: [base, end). */
 export interface AddressWindow {

@@ -17,7 +17,12 @@ export class ConfigSpace {
    * Declares a register.
    * @param rules masks of the bits that software may write, that it clears by writing ones, and that only the device changes
    */
-  define(offset: number, width: Width, value: number, rules: { readonly writable?: number; readonly clearable?: number; readonly volatile?: number } = {}): void {
+  define(
+    offset: number,
+    width: Width,
+    value: number,
+    rules: { readonly writable?: number; readonly clearable?: number; readonly volatile?: number } = {},
+  ): void {
     assert(offset + width <= CONFIG_SIZE, "register beyond configuration space");
     put(this.#initial, offset, width, value);
     put(this.#writable, offset, width, rules.writable ?? 0);
@@ -56,8 +61,13 @@ export class ConfigSpace {
 
   /** Takes over restored bytes. Throws STATE_INVALID when they differ in bits that nothing can change. */
   adopt(bytes: Uint8Array): void {
-    const at = bytes.findIndex((byte, i) => ((byte ^ this.#initial[i]!) & ~(this.#writable[i]! | this.#clearable[i]! | this.#volatile[i]!)) !== 0);
-    if (at >= 0) throw new VmError("STATE_INVALID", `PCI configuration register ${at.toString(16)}h has an impossible value`, { data: { register: at, value: bytes[at] } });
+    const at = bytes.findIndex(
+      (byte, i) => ((byte ^ this.#initial[i]!) & ~(this.#writable[i]! | this.#clearable[i]! | this.#volatile[i]!)) !== 0,
+    );
+    if (at >= 0)
+      throw new VmError("STATE_INVALID", `PCI configuration register ${at.toString(16)}h has an impossible value`, {
+        data: { register: at, value: bytes[at] },
+      });
     this.bytes = bytes;
   }
 }

@@ -7,6 +7,7 @@ import { PortBus } from "../port-bus.ts";
 import type { IoHandler, Width } from "../region.ts";
 import { assignResources } from "./assign.ts";
 import { PciBus } from "./bus.ts";
+import { ecamRegion } from "./ecam.ts";
 import { PciFunction, type PciFunctionState } from "./function.ts";
 import { ConfigMechanism1 } from "./mechanism1.ts";
 import { MSI_ENABLE } from "./msi.ts";
@@ -39,7 +40,15 @@ class Board {
   });
 }
 
-const IDENTITY = { vendorId: 0x1234, deviceId: 0x5678, revision: 9, classCode: 0x01_02_03, subsystemVendorId: 0xabcd, subsystemId: 0xef01, interruptPin: 1 };
+const IDENTITY = {
+  vendorId: 0x1234,
+  deviceId: 0x5678,
+  revision: 9,
+  classCode: 0x01_02_03,
+  subsystemVendorId: 0xabcd,
+  subsystemId: 0xef01,
+  interruptPin: 1,
+};
 
 function withBars(): { fn: PciFunction; io: Registers; mem: Registers; big: Registers } {
   const fn = new PciFunction("test", IDENTITY);
@@ -87,7 +96,9 @@ describe("base address registers (PCI 3.0 §6.2.5.1)", () => {
   it("tell their size and kind", () => {
     const { fn } = withBars();
     for (const at of [0x10, 0x14, 0x18, 0x1c, 0x20, 0x24]) fn.writeConfig(at, 4, 0xffff_ffff);
-    expect([0x10, 0x14, 0x18, 0x1c, 0x20, 0x24].map((at) => fn.readConfig(at, 4))).toEqual([0xffff_ffe1, 0xffff_f000, 0xffff_c00c, 0xffff_ffff, 0, 0]);
+    expect([0x10, 0x14, 0x18, 0x1c, 0x20, 0x24].map((at) => fn.readConfig(at, 4))).toEqual([
+      0xffff_ffe1, 0xffff_f000, 0xffff_c00c, 0xffff_ffff, 0, 0,
+    ]);
   });
 
   it("decode only while the command register enables them (§6.2.2)", () => {
@@ -120,7 +131,9 @@ describe("base address registers (PCI 3.0 §6.2.5.1)", () => {
     board.bus.attach(3, fn);
     fn.writeConfig(spec.COMMAND, 2, 3);
     for (const at of [0x10, 0x14, 0x18]) fn.writeConfig(at, 4, 0xffff_ffff);
-    expect([board.ports.read(0xffe0, 4), board.mmio.read(0xffff_f000, 4), board.mmio.read(0xffff_c000, 4)]).toEqual([0xffff_ffff, 0xffff_ffff, 0xffff_ffff]);
+    expect([board.ports.read(0xffe0, 4), board.mmio.read(0xffff_f000, 4), board.mmio.read(0xffff_c000, 4)]).toEqual([
+      0xffff_ffff, 0xffff_ffff, 0xffff_ffff,
+    ]);
   });
 
   it("go nowhere on reset, and come back with restored state", () => {
@@ -139,7 +152,11 @@ describe("base address registers (PCI 3.0 §6.2.5.1)", () => {
     const { fn } = withBars();
     board.bus.attach(1, fn);
     board.bus.attach(2, withBars().fn);
-    assignResources(board.bus, { ports: { base: 0xc001, end: 0x1_0000 }, memory: { base: 0xe000_0000, end: 0xe000_e000 }, irq: (device, pin) => device * 4 + pin });
+    assignResources(board.bus, {
+      ports: { base: 0xc001, end: 0x1_0000 },
+      memory: { base: 0xe000_0000, end: 0xe000_e000 },
+      irq: (device, pin) => device * 4 + pin,
+    });
     const at = (device: number, offset: number): number => board.bus.read(device, 0, offset, 4);
     expect([at(1, 0x10), at(1, 0x14), at(1, 0x18), at(1, 0x1c)]).toEqual([0xc021, 0xe000_0000, 0xe000_400c, 0]);
     expect([at(2, 0x10), at(2, 0x14), at(2, 0x18), at(2, 0x1c)]).toEqual([0xc041, 0xe000_8000, 0x0000_000c, 0]);
@@ -187,7 +204,10 @@ describe("MSI (PCI 3.0 §6.8.1)", () => {
   });
 
   it("has its registers where the form says (figure 6-9)", () => {
-    for (const [address64, data] of [[false, 8], [true, 12]] as const) {
+    for (const [address64, data] of [
+      [false, 8],
+      [true, 12],
+    ] as const) {
       board = new Board();
       const fn = new PciFunction("msi", IDENTITY);
       const cap = fn.addMsi({ vectors: 1, address64, masking: false });
@@ -254,7 +274,8 @@ describe("MSI-X (PCI 3.0 §6.8.2)", () => {
     board.bus.attach(4, fn);
     fn.writeConfig(0x14, 4, 0xe000_0000);
     fn.writeConfig(spec.COMMAND, 2, spec.COMMAND_MASTER | spec.COMMAND_MEMORY);
-    const entry = (vector: number, ...dwords: number[]): void => dwords.forEach((dword, i) => board.mmio.write(0xe000_0000 + MSIX_TABLE + 16 * vector + 4 * i, 4, dword));
+    const entry = (vector: number, ...dwords: number[]): void =>
+      dwords.forEach((dword, i) => board.mmio.write(0xe000_0000 + MSIX_TABLE + 16 * vector + 4 * i, 4, dword));
     return { fn, msix, entry, pba: () => board.mmio.read(0xe000_0000 + MSIX_PBA, 4) };
   }
 
@@ -305,21 +326,30 @@ describe("MSI-X (PCI 3.0 §6.8.2)", () => {
   });
 
   it("survives every access to table and configuration space, and its state can always be restored", () => {
-    const access = fc.record({ config: fc.boolean(), offset: fc.nat(0xfff), width: fc.constantFrom<Width>(1, 2, 4), value: fc.nat(0xffff_ffff), vector: fc.nat(4) });
-    fc.assert(fc.property(fc.array(access, { maxLength: 40 }), (accesses) => {
-      board = new Board();
-      const { fn, msix } = make();
-      for (const { config, offset, width, value, vector } of accesses) {
-        if (config) fn.writeConfig(offset % 256, width, value);
-        else msix.write(offset, width, value);
-        msix.notify(vector);
-        expect(fn.readConfig(offset % 256, width)).toBeLessThanOrEqual(0xffff_ffff);
-        expect(msix.read(offset, width)).toBeGreaterThanOrEqual(0);
-      }
-      const saved: PciFunctionState = structuredClone(fn.state);
-      fn.resync(saved);
-      expect(fn.state).toEqual(saved);
-    }), { numRuns: 100 });
+    const access = fc.record({
+      config: fc.boolean(),
+      offset: fc.nat(0xfff),
+      width: fc.constantFrom<Width>(1, 2, 4),
+      value: fc.nat(0xffff_ffff),
+      vector: fc.nat(4),
+    });
+    fc.assert(
+      fc.property(fc.array(access, { maxLength: 40 }), (accesses) => {
+        board = new Board();
+        const { fn, msix } = make();
+        for (const { config, offset, width, value, vector } of accesses) {
+          if (config) fn.writeConfig(offset % 256, width, value);
+          else msix.write(offset, width, value);
+          msix.notify(vector);
+          expect(fn.readConfig(offset % 256, width)).toBeLessThanOrEqual(0xffff_ffff);
+          expect(msix.read(offset, width)).toBeGreaterThanOrEqual(0);
+        }
+        const saved: PciFunctionState = structuredClone(fn.state);
+        fn.resync(saved);
+        expect(fn.state).toEqual(saved);
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
@@ -363,5 +393,23 @@ describe("configuration mechanism 1 (PCI 3.0 §3.2.2.3.2)", () => {
     board.bus.attach(1, new PciFunction("second", { ...IDENTITY, deviceId: 0x9abc }), 1);
     expect([board.bus.read(1, 0, spec.HEADER_TYPE, 1), board.bus.read(1, 1, spec.DEVICE_ID, 2)]).toEqual([0x80, 0x9abc]);
     expect([board.bus.freeDevice(), board.bus.freeDevice(1)]).toEqual([0, 2]);
+  });
+});
+
+describe("memory-mapped configuration space (PCI Firmware 3.0 §4.1)", () => {
+  it("shows the 256 bytes of each function, and all-ones beyond and where there is none", () => {
+    const { fn } = withBars();
+    board.bus.attach(31, fn);
+    board.mmio.claim(ecamRegion(board.bus, 0xb000_0000));
+    const at = 0xb000_0000 + (31 << 15);
+    expect([
+      board.mmio.read(at, 4),
+      board.mmio.read(at + 0x2e, 2),
+      board.mmio.read(at + 0x100, 4),
+      board.mmio.read(at + 0x1000, 4),
+    ]).toEqual([0x5678_1234, 0xef01, 0xffff_ffff, 0xffff_ffff]);
+    board.mmio.write(at + spec.INTERRUPT_LINE, 1, 0x21);
+    board.mmio.write(at + 0x100 + spec.INTERRUPT_LINE, 1, 0x99);
+    expect(fn.readConfig(spec.INTERRUPT_LINE, 1)).toBe(0x21);
   });
 });

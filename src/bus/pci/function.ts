@@ -91,7 +91,9 @@ export class PciFunction implements PciTarget {
     const { config } = this;
     config.define(spec.VENDOR_ID, 2, identity.vendorId);
     config.define(spec.DEVICE_ID, 2, identity.deviceId);
-    config.define(spec.COMMAND, 2, 0, { writable: spec.COMMAND_MASTER | spec.COMMAND_PARITY | spec.COMMAND_SERR | spec.COMMAND_INTX_DISABLE });
+    config.define(spec.COMMAND, 2, 0, {
+      writable: spec.COMMAND_MASTER | spec.COMMAND_PARITY | spec.COMMAND_SERR | spec.COMMAND_INTX_DISABLE,
+    });
     config.define(spec.REVISION_ID, 4, identity.revision | (identity.classCode << 8));
     config.define(0x0c, 1, 0, { writable: 0xff });
     config.define(spec.SUBSYSTEM_VENDOR_ID, 2, identity.subsystemVendorId ?? 0);
@@ -101,14 +103,20 @@ export class PciFunction implements PciTarget {
     this.#defineStatus(0);
     const fn = this;
     this.#messages = {
-      get enabled() { return (config.get(spec.COMMAND, 2) & spec.COMMAND_MASTER) !== 0; },
+      get enabled() {
+        return (config.get(spec.COMMAND, 2) & spec.COMMAND_MASTER) !== 0;
+      },
       deliver: (address, data) => fn.#deliver(address, data),
     };
   }
 
   /** The state as it is now; a restore hands it back to `resync`. */
   get state(): PciFunctionState {
-    return { config: this.config.bytes, msixTable: this.#msix?.table ?? new Uint8Array(), msixPending: this.#msix?.pending ?? new Uint8Array() };
+    return {
+      config: this.config.bytes,
+      msixTable: this.#msix?.table ?? new Uint8Array(),
+      msixPending: this.#msix?.pending ?? new Uint8Array(),
+    };
   }
 
   /** Adds a base address register; before `connect`. */
@@ -152,7 +160,12 @@ export class PciFunction implements PciTarget {
     this.#deliver = slot.deliverMsi;
     for (const bar of this.#bars) {
       const { index, kind, size, handler } = bar.spec;
-      const region: WindowRegion = { name: `${this.#name} BAR ${index}`, length: size, read: (offset, width) => handler.read(offset, width), write: (offset, width, value) => handler.write(offset, width, value) };
+      const region: WindowRegion = {
+        name: `${this.#name} BAR ${index}`,
+        length: size,
+        read: (offset, width) => handler.read(offset, width),
+        write: (offset, width, value) => handler.write(offset, width, value),
+      };
       bar.connect((kind === "io" ? slot.ports : slot.mmio).window(region));
     }
     this.#placeBars();
@@ -217,7 +230,8 @@ export class PciFunction implements PciTarget {
 
   #placeBars(): void {
     const command = this.config.get(spec.COMMAND, 2);
-    for (const bar of this.#bars) bar.place(this.config, (command & (bar.spec.kind === "io" ? spec.COMMAND_IO : spec.COMMAND_MEMORY)) !== 0);
+    for (const bar of this.#bars)
+      bar.place(this.config, (command & (bar.spec.kind === "io" ? spec.COMMAND_IO : spec.COMMAND_MEMORY)) !== 0);
   }
 
   #driveIntx(): void {

@@ -92,7 +92,9 @@ export class Msix implements Capability, IoHandler {
   /** Takes over restored state. Throws STATE_INVALID when it is not this function's. */
   adopt(table: Uint8Array, pending: Uint8Array): void {
     if (table.length !== this.table.length || pending.length !== this.pending.length) {
-      throw new VmError("STATE_INVALID", `MSI-X table of ${table.length / ENTRY} vectors restored into one of ${this.#spec.vectors}`, { data: { vectors: this.#spec.vectors } });
+      throw new VmError("STATE_INVALID", `MSI-X table of ${table.length / ENTRY} vectors restored into one of ${this.#spec.vectors}`, {
+        data: { vectors: this.#spec.vectors },
+      });
     }
     this.table = table;
     this.pending = pending;

@@ -66,11 +66,26 @@ export class CommonConfig<S extends object, D extends VirtioDevice<S>> {
   #deviceFields(): Field[] {
     const registers = this.#registers;
     return [
-      { offset: 0x00, width: 4, read: () => registers.state.deviceFeaturesSelect, write: (value) => void (registers.state.deviceFeaturesSelect = value) },
+      {
+        offset: 0x00,
+        width: 4,
+        read: () => registers.state.deviceFeaturesSelect,
+        write: (value) => void (registers.state.deviceFeaturesSelect = value),
+      },
       { offset: 0x04, width: 4, read: () => registers.deviceFeatures },
-      { offset: 0x08, width: 4, read: () => registers.state.driverFeaturesSelect, write: (value) => void (registers.state.driverFeaturesSelect = value) },
+      {
+        offset: 0x08,
+        width: 4,
+        read: () => registers.state.driverFeaturesSelect,
+        write: (value) => void (registers.state.driverFeaturesSelect = value),
+      },
       { offset: 0x0c, width: 4, read: () => registers.driverFeatures, write: (value) => registers.writeDriverFeatures(value) },
-      { offset: 0x10, width: 2, read: () => this.#vectors().configVector, write: (value) => void (this.#vectors().configVector = this.#vector(value)) },
+      {
+        offset: 0x10,
+        width: 2,
+        read: () => this.#vectors().configVector,
+        write: (value) => void (this.#vectors().configVector = this.#vector(value)),
+      },
       { offset: 0x12, width: 2, read: () => registers.queues.length },
       { offset: 0x14, width: 1, read: () => registers.status, write: (value) => this.#writeStatus(value) },
       { offset: 0x15, width: 1, read: () => registers.state.configGeneration },
@@ -82,9 +97,21 @@ export class CommonConfig<S extends object, D extends VirtioDevice<S>> {
   #queueFields(): Field[] {
     const registers = this.#registers;
     return [
-      { offset: 0x18, width: 2, read: () => registers.selected?.state.size ?? 0, write: (value) => registers.setQueue((queue) => void (queue.size = value)) },
+      {
+        offset: 0x18,
+        width: 2,
+        read: () => registers.selected?.state.size ?? 0,
+        write: (value) => registers.setQueue((queue) => void (queue.size = value)),
+      },
       { offset: 0x1a, width: 2, read: () => this.#queueVector, write: (value) => this.#setQueueVector(value) },
-      { offset: 0x1c, width: 2, read: () => (registers.selected?.state.enabled === true ? 1 : 0), write: (value) => { if (value === 1) registers.enableQueue(); } },
+      {
+        offset: 0x1c,
+        width: 2,
+        read: () => (registers.selected?.state.enabled === true ? 1 : 0),
+        write: (value) => {
+          if (value === 1) registers.enableQueue();
+        },
+      },
       { offset: 0x1e, width: 2, read: () => registers.selected?.index ?? 0 },
       ...this.#address(0x20, "desc"),
       ...this.#address(0x28, "driver"),

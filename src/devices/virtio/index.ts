@@ -17,12 +17,24 @@ export { virtioPci, VirtioPci, type VirtioPciState } from "./transport-pci.ts";
 /** Block device as a PCI function. */
 export const virtioBlkPci: DeviceType<BlockConfig, VirtioPciState<BlockState>, VirtioPci<BlockState, VirtioBlock>> = virtioPci(virtioBlk);
 /** Block device behind memory-mapped registers. */
-export const virtioBlkMmio: DeviceType<VirtioMmioConfig<BlockConfig>, VirtioState<BlockState>, VirtioMmio<BlockState, VirtioBlock>> = virtioMmio(virtioBlk);
+export const virtioBlkMmio: DeviceType<
+  VirtioMmioConfig<BlockConfig>,
+  VirtioState<BlockState>,
+  VirtioMmio<BlockState, VirtioBlock>
+> = virtioMmio(virtioBlk);
 /** Console as a PCI function. */
-export const virtioConsolePci: DeviceType<ConsoleConfig, VirtioPciState<ConsoleState>, VirtioPci<ConsoleState, VirtioConsole>> = virtioPci(virtioConsole);
+export const virtioConsolePci: DeviceType<ConsoleConfig, VirtioPciState<ConsoleState>, VirtioPci<ConsoleState, VirtioConsole>> = virtioPci(
+  virtioConsole,
+);
 /** Console behind memory-mapped registers. */
-export const virtioConsoleMmio: DeviceType<VirtioMmioConfig<ConsoleConfig>, VirtioState<ConsoleState>, VirtioMmio<ConsoleState, VirtioConsole>> = virtioMmio(virtioConsole);
+export const virtioConsoleMmio: DeviceType<
+  VirtioMmioConfig<ConsoleConfig>,
+  VirtioState<ConsoleState>,
+  VirtioMmio<ConsoleState, VirtioConsole>
+> = virtioMmio(virtioConsole);
 /** Entropy device as a PCI function. */
 export const virtioRngPci: DeviceType<RngConfig, VirtioPciState<RngState>, VirtioPci<RngState, VirtioRng>> = virtioPci(virtioRng);
 /** Entropy device behind memory-mapped registers. */
-export const virtioRngMmio: DeviceType<VirtioMmioConfig<RngConfig>, VirtioState<RngState>, VirtioMmio<RngState, VirtioRng>> = virtioMmio(virtioRng);
+export const virtioRngMmio: DeviceType<VirtioMmioConfig<RngConfig>, VirtioState<RngState>, VirtioMmio<RngState, VirtioRng>> = virtioMmio(
+  virtioRng,
+);

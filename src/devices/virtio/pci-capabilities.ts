@@ -92,7 +92,8 @@ export class AccessCapability implements Capability {
     const bar = this.#bars.bar(field(BAR, 1));
     const offset = field(OFFSET, 4);
     const width = field(LENGTH, 4);
-    if (bar === undefined || (width !== 1 && width !== 2 && width !== 4) || offset % width !== 0 || offset + width > bar.size) return undefined;
+    if (bar === undefined || (width !== 1 && width !== 2 && width !== 4) || offset % width !== 0 || offset + width > bar.size)
+      return undefined;
     return { bar, offset, width };
   }
 }

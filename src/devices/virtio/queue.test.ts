@@ -20,7 +20,13 @@ function setUp(features = 0n, size = SIZE, maxSize = SIZE): void {
   notified = 0;
   broken = [];
   queue = new VirtQueue(0, maxSize, memory, { notifyDriver: () => void notified++, broken: (_, reason) => void broken.push(reason) });
-  queue.state = { ...freshQueue(size), enabled: true, desc: BigInt(driver.desc), driver: BigInt(driver.avail), device: BigInt(driver.used) };
+  queue.state = {
+    ...freshQueue(size),
+    enabled: true,
+    desc: BigInt(driver.desc),
+    driver: BigInt(driver.avail),
+    device: BigInt(driver.used),
+  };
   queue.start(features);
 }
 
@@ -50,14 +56,22 @@ describe("buffers", () => {
     queue.push(b, 0);
     a.writable.write(0, text("wxyz"));
     queue.push(a, 3);
-    expect(driver.collect()).toEqual([{ head: second, written: 0, bytes: new Uint8Array() }, { head: first, written: 3, bytes: text("wxyz") }]);
+    expect(driver.collect()).toEqual([
+      { head: second, written: 0, bytes: new Uint8Array() },
+      { head: first, written: 3, bytes: text("wxyz") },
+    ]);
   });
 
   it("are one run of bytes wherever their pieces lie (§2.7.4.1)", () => {
     driver.gap = 5;
     driver.offer(text("hea"), text("d"), text("er!"), 1, 2, 3);
     const chain = queue.pop()!;
-    expect([read(chain), chain.readable.u32(2), chain.readable.view(1, 2)?.length, chain.readable.view(2, 2)]).toEqual(["header!", 0x72_65_64_61, 2, undefined]);
+    expect([read(chain), chain.readable.u32(2), chain.readable.view(1, 2)?.length, chain.readable.view(2, 2)]).toEqual([
+      "header!",
+      0x72_65_64_61,
+      2,
+      undefined,
+    ]);
     expect([chain.writable.write(1, text("12345")), chain.writable.write(6, text("7"))]).toEqual([5, 0]);
     chain.writable.setU8(0, 0x30);
     expect([0, 1, 5, 6].map((at) => chain.writable.u8(at))).toEqual([0x30, 0x31, 0x35, 0]);
@@ -90,7 +104,11 @@ describe("buffers", () => {
     written.length = 0;
     chain.writable.write(1, Uint8Array.of(1, 2));
     queue.push(chain, 2);
-    expect(written).toEqual([[expect.any(Number), 2], [driver.used + 4, 8], [driver.used + 2, 2]]);
+    expect(written).toEqual([
+      [expect.any(Number), 2],
+      [driver.used + 4, 8],
+      [driver.used + 2, 2],
+    ]);
   });
 
   it("of an earlier activation are forgotten when they come back", () => {
@@ -117,7 +135,8 @@ describe("indirect descriptors", () => {
 
   it("may follow direct ones, and may hold more than a queue that the driver made small (§2.7.5.3.2)", () => {
     setUp(F_INDIRECT_DESC, 2, 8);
-    for (let i = 0; i < 8; i++) driver.setDescriptor(i, { address: 0x9000n + BigInt(i), length: 1, flags: i < 7 ? DESC_F_NEXT : 0, next: i + 1 }, 0xa000);
+    for (let i = 0; i < 8; i++)
+      driver.setDescriptor(i, { address: 0x9000n + BigInt(i), length: 1, flags: i < 7 ? DESC_F_NEXT : 0, next: i + 1 }, 0xa000);
     raw({ length: 2, flags: DESC_F_NEXT, next: 1 }, { address: 0xa000n, length: 128, flags: DESC_F_INDIRECT });
     expect(queue.pop()!.readable.length).toBe(10);
   });
@@ -204,14 +223,26 @@ describe("a driver that breaks the rules breaks the queue, and no more (§2.1.2)
     ["a readable part after a writable one (§2.7.4.2)", 0n, () => raw({ flags: DESC_F_WRITE | DESC_F_NEXT, next: 1 }, {})],
     ["an indirect table that was not negotiated (§2.7.5.3.1)", 0n, () => raw({ flags: DESC_F_INDIRECT, length: 16 })],
     ["an indirect descriptor with a next (§2.7.5.3.1)", F_INDIRECT_DESC, () => raw({ flags: DESC_F_INDIRECT | DESC_F_NEXT, length: 16 })],
-    ["an indirect table within one (§2.7.5.3.1)", F_INDIRECT_DESC, () => raw({ address: BigInt(driver.desc), flags: DESC_F_INDIRECT, length: 16 * SIZE })],
+    [
+      "an indirect table within one (§2.7.5.3.1)",
+      F_INDIRECT_DESC,
+      () => raw({ address: BigInt(driver.desc), flags: DESC_F_INDIRECT, length: 16 * SIZE }),
+    ],
     ["an empty indirect table", F_INDIRECT_DESC, () => raw({ flags: DESC_F_INDIRECT, length: 0 })],
-    ["an indirect table of no whole number of descriptors (§2.7.5.3.2)", F_INDIRECT_DESC, () => raw({ flags: DESC_F_INDIRECT, length: 17 })],
+    [
+      "an indirect table of no whole number of descriptors (§2.7.5.3.2)",
+      F_INDIRECT_DESC,
+      () => raw({ flags: DESC_F_INDIRECT, length: 17 }),
+    ],
     ["an indirect table outside of memory", F_INDIRECT_DESC, () => raw({ address: OUTSIDE, flags: DESC_F_INDIRECT, length: 16 })],
-    ["a loop in an indirect table", F_INDIRECT_DESC, () => {
-      driver.setDescriptor(0, { address: 0x8000n, length: 1, flags: DESC_F_NEXT, next: 0 }, 0xa000);
-      raw({ address: 0xa000n, flags: DESC_F_INDIRECT, length: 16 });
-    }],
+    [
+      "a loop in an indirect table",
+      F_INDIRECT_DESC,
+      () => {
+        driver.setDescriptor(0, { address: 0x8000n, length: 1, flags: DESC_F_NEXT, next: 0 }, 0xa000);
+        raw({ address: 0xa000n, flags: DESC_F_INDIRECT, length: 16 });
+      },
+    ],
   ];
   it.each(cases)("%s", (_, features, act) => {
     setUp(features);
@@ -243,19 +274,29 @@ describe("whatever is in guest memory", () => {
   const descriptor = fc.record({ address, length: fc.oneof(word, fc.nat(0xffff_ffff)), flags: fc.nat(7), next: fc.nat(9) });
 
   it("nothing throws, work is bounded, and every buffer is memory", () => {
-    fc.assert(fc.property(fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }), fc.array(word, { maxLength: 12 }), fc.boolean(), (descriptors, heads, features) => {
-      setUp(features ? F_INDIRECT_DESC | F_EVENT_IDX : 0n);
-      // Descriptors also lie where some indirect tables point.
-      descriptors.forEach((each, i) => [driver.desc, 0x8000].forEach((table) => driver.setDescriptor(i, each, table)));
-      for (const head of heads) driver.offerHead(head);
-      let taken = 0;
-      for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
-        taken++;
-        chain.readable.forEach((piece) => expect(piece.byteOffset >= memory.ramBase && piece.byteOffset + piece.length <= memory.ramBase + RAM).toBe(true));
-        queue.push(chain, chain.writable.length);
-      }
-      queue.signal();
-      expect(taken).toBeLessThanOrEqual(heads.length);
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(
+        fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }),
+        fc.array(word, { maxLength: 12 }),
+        fc.boolean(),
+        (descriptors, heads, features) => {
+          setUp(features ? F_INDIRECT_DESC | F_EVENT_IDX : 0n);
+          // Descriptors also lie where some indirect tables point.
+          descriptors.forEach((each, i) => [driver.desc, 0x8000].forEach((table) => driver.setDescriptor(i, each, table)));
+          for (const head of heads) driver.offerHead(head);
+          let taken = 0;
+          for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
+            taken++;
+            chain.readable.forEach((piece) =>
+              expect(piece.byteOffset >= memory.ramBase && piece.byteOffset + piece.length <= memory.ramBase + RAM).toBe(true),
+            );
+            queue.push(chain, chain.writable.length);
+          }
+          queue.signal();
+          expect(taken).toBeLessThanOrEqual(heads.length);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });

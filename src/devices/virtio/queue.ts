@@ -25,7 +25,14 @@ export interface QueueState {
 
 /** Describes QueueState. */
 export const QUEUE_STATE: Schema<QueueState> = record<QueueState>({
-  size: u16, enabled: boolean, desc: u64, driver: u64, device: u64, nextAvail: u16, nextUsed: u16, signalled: u16,
+  size: u16,
+  enabled: boolean,
+  desc: u64,
+  driver: u64,
+  device: u64,
+  nextAvail: u16,
+  nextUsed: u16,
+  signalled: u16,
 });
 
 /** Power-on state of a queue that may have up to `size` entries. */
@@ -135,7 +142,10 @@ export class VirtQueue {
       available = this.#available();
     }
     if (available === state.nextAvail) return undefined;
-    if (((available - state.nextAvail) & 0xffff) > state.size) return void this.fail("more buffers available than entries");
+    if (((available - state.nextAvail) & 0xffff) > state.size) {
+      this.fail("more buffers available than entries");
+      return undefined;
+    }
     const chain = this.#free.pop() ?? new Chain(this.#memory);
     chain.head = this.#memory.view.getUint16(this.#avail + 4 + 2 * (state.nextAvail & (state.size - 1)), true);
     chain.epoch = this.#epoch;

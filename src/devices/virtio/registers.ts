@@ -62,15 +62,31 @@ export class VirtioRegisters<S extends object, D extends VirtioDevice<S>> {
     this.#log = wiring.log;
     this.#interrupt = interrupt;
     const { memory, clock, log } = wiring;
-    this.device = make({ memory, clock, log, configChanged: () => this.#configChanged(), needsReset: (reason) => this.#needsReset(reason) });
+    this.device = make({
+      memory,
+      clock,
+      log,
+      configChanged: () => this.#configChanged(),
+      needsReset: (reason) => this.#needsReset(reason),
+    });
     this.features = this.device.features | spec.F_VERSION_1 | spec.F_INDIRECT_DESC | spec.F_EVENT_IDX;
-    this.queues = this.device.queueSizes.map((size, index) => new VirtQueue(index, size, memory, {
-      notifyDriver: (queue) => this.#interrupt(queue),
-      broken: (queue, reason) => this.#needsReset(`queue ${queue}: ${reason}`),
-    }));
+    this.queues = this.device.queueSizes.map(
+      (size, index) =>
+        new VirtQueue(index, size, memory, {
+          notifyDriver: (queue) => this.#interrupt(queue),
+          broken: (queue, reason) => this.#needsReset(`queue ${queue}: ${reason}`),
+        }),
+    );
     this.state = {
-      status: 0, deviceFeaturesSelect: 0, driverFeaturesSelect: 0, driverFeatures: 0n, queueSelect: 0, interruptStatus: 0, configGeneration: 0,
-      queues: this.queues.map(({ state }) => state), device: this.device.state,
+      status: 0,
+      deviceFeaturesSelect: 0,
+      driverFeaturesSelect: 0,
+      driverFeatures: 0n,
+      queueSelect: 0,
+      interruptStatus: 0,
+      configGeneration: 0,
+      queues: this.queues.map(({ state }) => state),
+      device: this.device.state,
     };
   }
 
@@ -91,7 +107,9 @@ export class VirtioRegisters<S extends object, D extends VirtioDevice<S>> {
     const added = value & ~this.state.status & (spec.STATUS_ACKNOWLEDGE | spec.STATUS_DRIVER | spec.STATUS_FAILED);
     this.state.status |= added;
     if ((value & spec.STATUS_FEATURES_OK) !== 0 && this.#acceptable()) this.state.status |= spec.STATUS_FEATURES_OK;
-    const ready = (value & spec.STATUS_DRIVER_OK) !== 0 && (this.state.status & (spec.STATUS_FEATURES_OK | spec.STATUS_DRIVER_OK)) === spec.STATUS_FEATURES_OK;
+    const ready =
+      (value & spec.STATUS_DRIVER_OK) !== 0 &&
+      (this.state.status & (spec.STATUS_FEATURES_OK | spec.STATUS_DRIVER_OK)) === spec.STATUS_FEATURES_OK;
     if (!ready) return;
     this.state.status |= spec.STATUS_DRIVER_OK;
     this.#activate();
@@ -169,7 +187,15 @@ export class VirtioRegisters<S extends object, D extends VirtioDevice<S>> {
   reset(): void {
     if (this.device.busy === true) this.#leaving = this.status;
     const { state } = this;
-    Object.assign(state, { status: 0, deviceFeaturesSelect: 0, driverFeaturesSelect: 0, driverFeatures: 0n, queueSelect: 0, interruptStatus: 0, configGeneration: 0 });
+    Object.assign(state, {
+      status: 0,
+      deviceFeaturesSelect: 0,
+      driverFeaturesSelect: 0,
+      driverFeatures: 0n,
+      queueSelect: 0,
+      interruptStatus: 0,
+      configGeneration: 0,
+    });
     state.queues = this.queues.map((queue) => {
       queue.stop();
       queue.state = freshQueue(queue.maxSize);
@@ -180,8 +206,13 @@ export class VirtioRegisters<S extends object, D extends VirtioDevice<S>> {
 
   /** Follows restored state. Throws STATE_INVALID when it cannot be this device's. */
   resync(state: VirtioState<S>): void {
-    if (state.queues.length !== this.queues.length || ((state.status & spec.STATUS_FEATURES_OK) !== 0 && (state.driverFeatures & ~this.features) !== 0n)) {
-      throw new VmError("STATE_INVALID", `Saved ${this.#kind} has other queues or features than this one`, { data: { unit: this.#kind, queues: state.queues.length } });
+    if (
+      state.queues.length !== this.queues.length ||
+      ((state.status & spec.STATUS_FEATURES_OK) !== 0 && (state.driverFeatures & ~this.features) !== 0n)
+    ) {
+      throw new VmError("STATE_INVALID", `Saved ${this.#kind} has other queues or features than this one`, {
+        data: { unit: this.#kind, queues: state.queues.length },
+      });
     }
     this.state = state;
     Object.assign(this.device.state, state.device);

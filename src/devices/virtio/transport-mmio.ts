@@ -43,7 +43,11 @@ export const VENDOR = 0x4f44_494e;
 /** Bytes of register space that each device has. */
 export const MMIO_LENGTH = 0x200;
 
-const QUEUE_ADDRESSES: ReadonlyMap<number, "desc" | "driver" | "device"> = new Map([[QueueDescLow, "desc"], [QueueDriverLow, "driver"], [QueueDeviceLow, "device"]] as const);
+const QUEUE_ADDRESSES: ReadonlyMap<number, "desc" | "driver" | "device"> = new Map([
+  [QueueDescLow, "desc"],
+  [QueueDriverLow, "driver"],
+  [QueueDeviceLow, "device"],
+] as const);
 
 /** Where the device is, and its own configuration. */
 export interface VirtioMmioConfig<C> {
@@ -61,16 +65,27 @@ export class VirtioMmio<S extends object, D extends VirtioDevice<S>> implements 
   readonly #registers: VirtioRegisters<S, D>;
   readonly #line: Line;
 
-  constructor(type: VirtioDeviceType<never, S, D>, base: Gpa, wiring: Wiring, make: ConstructorParameters<typeof VirtioRegisters<S, D>>[1]) {
+  constructor(
+    type: VirtioDeviceType<never, S, D>,
+    base: Gpa,
+    wiring: Wiring,
+    make: ConstructorParameters<typeof VirtioRegisters<S, D>>[1],
+  ) {
     this.#deviceType = type.deviceType;
     this.#line = wiring.line("interrupt");
-    this.#registers = new VirtioRegisters(type.kind, make, wiring, (queue) => this.#interrupt(queue === undefined ? ISR_CONFIG : ISR_QUEUE));
+    this.#registers = new VirtioRegisters(type.kind, make, wiring, (queue) =>
+      this.#interrupt(queue === undefined ? ISR_CONFIG : ISR_QUEUE),
+    );
     this.device = this.#registers.device;
-    this.mmio = [{
-      name: `${type.kind}-mmio`, base, length: MMIO_LENGTH,
-      read: (offset, width) => this.#read(offset, width),
-      write: (offset, width, value) => this.#write(offset, width, value),
-    }];
+    this.mmio = [
+      {
+        name: `${type.kind}-mmio`,
+        base,
+        length: MMIO_LENGTH,
+        read: (offset, width) => this.#read(offset, width),
+        write: (offset, width, value) => this.#write(offset, width, value),
+      },
+    ];
   }
 
   get state(): VirtioState<S> {
@@ -114,16 +129,26 @@ export class VirtioMmio<S extends object, D extends VirtioDevice<S>> implements 
     const registers = this.#registers;
     const queue = registers.selected;
     switch (offset) {
-      case MagicValue: return MAGIC;
-      case Version: return VERSION;
-      case DeviceID: return this.#deviceType;
-      case VendorID: return VENDOR;
-      case DeviceFeatures: return registers.deviceFeatures;
-      case QueueSizeMax: return queue?.maxSize ?? 0;
-      case QueueReady: return queue?.state.enabled === true ? 1 : 0;
-      case InterruptStatus: return this.state.interruptStatus;
-      case Status: return registers.status;
-      case ConfigGeneration: return this.state.configGeneration;
+      case MagicValue:
+        return MAGIC;
+      case Version:
+        return VERSION;
+      case DeviceID:
+        return this.#deviceType;
+      case VendorID:
+        return VENDOR;
+      case DeviceFeatures:
+        return registers.deviceFeatures;
+      case QueueSizeMax:
+        return queue?.maxSize ?? 0;
+      case QueueReady:
+        return queue?.state.enabled === true ? 1 : 0;
+      case InterruptStatus:
+        return this.state.interruptStatus;
+      case Status:
+        return registers.status;
+      case ConfigGeneration:
+        return this.state.configGeneration;
       default:
         // §4.2.2.1: length and base of a shared memory region that does not exist read as -1.
         return offset >= SHMLenLow && offset <= SHMBaseHigh ? 0xffff_ffff : 0;
@@ -139,16 +164,38 @@ export class VirtioMmio<S extends object, D extends VirtioDevice<S>> implements 
     const { state } = this;
     const registers = this.#registers;
     switch (offset) {
-      case DeviceFeaturesSel: state.deviceFeaturesSelect = value; break;
-      case DriverFeatures: registers.writeDriverFeatures(value); break;
-      case DriverFeaturesSel: state.driverFeaturesSelect = value; break;
-      case QueueSel: state.queueSelect = value; break;
-      case QueueSize: registers.setQueue((queue) => void (queue.size = value & 0xffff)); break;
-      case QueueReady: if (value === 1) registers.enableQueue(); else if (value === 0) registers.disableQueue(); break;
-      case QueueNotify: registers.notify(value); break;
-      case InterruptACK: state.interruptStatus &= ~value; this.#driveLine(); break;
-      case Status: registers.writeStatus(value & 0xff); this.#driveLine(); break;
-      default: this.#writeAddress(offset, value);
+      case DeviceFeaturesSel:
+        state.deviceFeaturesSelect = value;
+        break;
+      case DriverFeatures:
+        registers.writeDriverFeatures(value);
+        break;
+      case DriverFeaturesSel:
+        state.driverFeaturesSelect = value;
+        break;
+      case QueueSel:
+        state.queueSelect = value;
+        break;
+      case QueueSize:
+        registers.setQueue((queue) => void (queue.size = value & 0xffff));
+        break;
+      case QueueReady:
+        if (value === 1) registers.enableQueue();
+        else if (value === 0) registers.disableQueue();
+        break;
+      case QueueNotify:
+        registers.notify(value);
+        break;
+      case InterruptACK:
+        state.interruptStatus &= ~value;
+        this.#driveLine();
+        break;
+      case Status:
+        registers.writeStatus(value & 0xff);
+        this.#driveLine();
+        break;
+      default:
+        this.#writeAddress(offset, value);
     }
   }
 
@@ -160,7 +207,9 @@ export class VirtioMmio<S extends object, D extends VirtioDevice<S>> implements 
 }
 
 /** A virtio device type behind memory-mapped registers. */
-export function virtioMmio<C, S extends object, D extends VirtioDevice<S>>(type: VirtioDeviceType<C, S, D>): DeviceType<VirtioMmioConfig<C>, VirtioState<S>, VirtioMmio<S, D>> {
+export function virtioMmio<C, S extends object, D extends VirtioDevice<S>>(
+  type: VirtioDeviceType<C, S, D>,
+): DeviceType<VirtioMmioConfig<C>, VirtioState<S>, VirtioMmio<S, D>> {
   const kind = `${type.kind}-mmio`;
   return {
     kind,

@@ -48,8 +48,13 @@ export class VirtioPci<S extends object, D extends VirtioDevice<S>> implements D
     this.device = this.#registers.device;
     const { queues } = this.#registers;
     this.pci = new PciFunction(`${type.kind}-pci`, {
-      vendorId: VIRTIO_VENDOR, deviceId: VIRTIO_DEVICE_BASE + type.deviceType, revision: 1, classCode: type.classCode,
-      subsystemVendorId: VIRTIO_VENDOR, subsystemId: SUBSYSTEM, interruptPin: 1,
+      vendorId: VIRTIO_VENDOR,
+      deviceId: VIRTIO_DEVICE_BASE + type.deviceType,
+      revision: 1,
+      classCode: type.classCode,
+      subsystemVendorId: VIRTIO_VENDOR,
+      subsystemId: SUBSYSTEM,
+      interruptPin: 1,
     });
     // One vector for each queue and one for configuration changes.
     this.#msix = this.#addMsix(queues.length + 1);
@@ -67,7 +72,11 @@ export class VirtioPci<S extends object, D extends VirtioDevice<S>> implements D
   resync(): void {
     const { queueVectors } = this.state;
     if (queueVectors.length !== this.#registers.queues.length) {
-      throw new VmError("STATE_INVALID", `Saved virtio function has vectors for ${queueVectors.length} queues, not ${this.#registers.queues.length}`, { data: { vectors: queueVectors.length } });
+      throw new VmError(
+        "STATE_INVALID",
+        `Saved virtio function has vectors for ${queueVectors.length} queues, not ${this.#registers.queues.length}`,
+        { data: { vectors: queueVectors.length } },
+      );
     }
     this.pci.resync(this.state.pci);
     this.#registers.resync(this.state.virtio);
@@ -93,12 +102,23 @@ export class VirtioPci<S extends object, D extends VirtioDevice<S>> implements D
   #addStructures(): void {
     const registers = this.#registers;
     const notifyLength = NOTIFY_MULTIPLIER * registers.queues.length;
-    this.pci.addBar({ index: STRUCTURES_BAR, kind: "mem64", prefetchable: true, size: 2 ** Math.ceil(Math.log2(3 * PAGE + Math.max(PAGE, notifyLength))), handler: this.#structures() });
+    this.pci.addBar({
+      index: STRUCTURES_BAR,
+      kind: "mem64",
+      prefetchable: true,
+      size: 2 ** Math.ceil(Math.log2(3 * PAGE + Math.max(PAGE, notifyLength))),
+      handler: this.#structures(),
+    });
     const structure = { bar: STRUCTURES_BAR, multiplier: undefined };
     this.pci.addCapability(new StructureCapability({ ...structure, type: CFG_COMMON, offset: 0, length: CommonConfig.LENGTH }));
     this.pci.addCapability(new StructureCapability({ ...structure, type: CFG_ISR, offset: PAGE, length: 1 }));
-    if (this.device.config.length > 0) this.pci.addCapability(new StructureCapability({ ...structure, type: CFG_DEVICE, offset: 2 * PAGE, length: this.device.config.length }));
-    this.pci.addCapability(new StructureCapability({ ...structure, type: CFG_NOTIFY, offset: 3 * PAGE, length: notifyLength, multiplier: NOTIFY_MULTIPLIER }));
+    if (this.device.config.length > 0)
+      this.pci.addCapability(
+        new StructureCapability({ ...structure, type: CFG_DEVICE, offset: 2 * PAGE, length: this.device.config.length }),
+      );
+    this.pci.addCapability(
+      new StructureCapability({ ...structure, type: CFG_NOTIFY, offset: 3 * PAGE, length: notifyLength, multiplier: NOTIFY_MULTIPLIER }),
+    );
     this.pci.addCapability(new AccessCapability(this.pci));
   }
 
@@ -149,11 +169,22 @@ export class VirtioPci<S extends object, D extends VirtioDevice<S>> implements D
 }
 
 /** A virtio device type as a PCI function. */
-export function virtioPci<C, S extends object, D extends VirtioDevice<S>>(type: VirtioDeviceType<C, S, D>): DeviceType<C, VirtioPciState<S>, VirtioPci<S, D>> {
+export function virtioPci<C, S extends object, D extends VirtioDevice<S>>(
+  type: VirtioDeviceType<C, S, D>,
+): DeviceType<C, VirtioPciState<S>, VirtioPci<S, D>> {
   const kind = `${type.kind}-pci`;
   return {
     kind,
-    state: codec(kind, type.version, record<VirtioPciState<S>>({ pci: PCI_FUNCTION_STATE, virtio: virtioState(type.state), configVector: u16, queueVectors: array(u16, 0, 1024) })),
+    state: codec(
+      kind,
+      type.version,
+      record<VirtioPciState<S>>({
+        pci: PCI_FUNCTION_STATE,
+        virtio: virtioState(type.state),
+        configVector: u16,
+        queueVectors: array(u16, 0, 1024),
+      }),
+    ),
     create: (config, wiring) => new VirtioPci<S, D>(type, wiring, (virtio) => type.create(config, virtio)),
   };
 }

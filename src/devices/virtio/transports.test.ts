@@ -100,7 +100,12 @@ describe.each(Object.entries(RIGS))("a virtio device over %s", (_, make) => {
     expect(rig.interrupting()).toBe(false);
     driver.queue(0).offer(4);
     rig.transport.notify(0);
-    expect([rig.interrupting(), rig.transport.takeInterrupts(), rig.interrupting(), rig.transport.takeInterrupts()]).toEqual([true, spec.ISR_QUEUE, false, 0]);
+    expect([rig.interrupting(), rig.transport.takeInterrupts(), rig.interrupting(), rig.transport.takeInterrupts()]).toEqual([
+      true,
+      spec.ISR_QUEUE,
+      false,
+      0,
+    ]);
   });
 
   it("asks for a reset when the driver breaks a rule, and works again after it (§2.1.2)", () => {
@@ -120,7 +125,10 @@ describe.each(Object.entries(RIGS))("a virtio device over %s", (_, make) => {
   });
 
   it("forgets everything on reset (§2.4)", () => {
-    const fresh = save({ state: { kind: "", version: 1, encode: (state: object) => structuredClone(state), decode: () => ({}) } }, make().device) as { virtio?: unknown };
+    const fresh = save(
+      { state: { kind: "", version: 1, encode: (state: object) => structuredClone(state), decode: () => ({}) } },
+      make().device,
+    ) as { virtio?: unknown };
     driver.start();
     driver.queue(0).offer(4);
     rig.transport.notify(0);
@@ -290,18 +298,21 @@ describe("the PCI transport", () => {
       width: fc.constantFrom<Width>(1, 2, 4),
       value: fc.oneof(fc.nat(0xff), fc.constantFrom(0x1000, 0x2000, 0xffff, 0xffff_ffff), fc.nat(0xffff_ffff)),
     });
-    fc.assert(fc.property(fc.array(write, { maxLength: 60 }), (writes) => {
-      const { device, driver } = make();
-      driver.start();
-      for (const { where, offset, width, value } of writes) {
-        if (where === "config") device.pci.writeConfig(offset % 256, width, value);
-        else device.pci.bar(where as number)!.handler.write(offset, width, value);
-        expect(device.pci.bar(4)!.handler.read(offset, width)).toBeGreaterThanOrEqual(0);
-      }
-      expect(virtioRngPci.state.decode(save(virtioRngPci, device), 1)).toEqual(device.state);
-      device.reset();
-      expect(save(virtioRngPci, device)).toEqual(save(virtioRngPci, virtioRngPci.create(RANDOM, fakeWiring())));
-    }), { numRuns: 60 });
+    fc.assert(
+      fc.property(fc.array(write, { maxLength: 60 }), (writes) => {
+        const { device, driver } = make();
+        driver.start();
+        for (const { where, offset, width, value } of writes) {
+          if (where === "config") device.pci.writeConfig(offset % 256, width, value);
+          else device.pci.bar(where as number)!.handler.write(offset, width, value);
+          expect(device.pci.bar(4)!.handler.read(offset, width)).toBeGreaterThanOrEqual(0);
+        }
+        expect(virtioRngPci.state.decode(save(virtioRngPci, device), 1)).toEqual(device.state);
+        device.reset();
+        expect(save(virtioRngPci, device)).toEqual(save(virtioRngPci, virtioRngPci.create(RANDOM, fakeWiring())));
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 

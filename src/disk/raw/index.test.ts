@@ -9,7 +9,9 @@ import { raw, RAW_SECTOR } from "./index.ts";
 /** A store that cannot give space back. */
 function plain(store: ByteStore): ByteStore {
   return {
-    get size() { return store.size; },
+    get size() {
+      return store.size;
+    },
     writable: store.writable,
     read: (at, into) => store.read(at, into),
     write: (at, bytes) => store.write(at, bytes),
@@ -19,7 +21,10 @@ function plain(store: ByteStore): ByteStore {
   };
 }
 
-for (const [name, wrap] of [["raw on a store that deallocates", (store: ByteStore) => store], ["raw on a plain store", plain]] as const) {
+for (const [name, wrap] of [
+  ["raw on a store that deallocates", (store: ByteStore) => store],
+  ["raw on a plain store", plain],
+] as const) {
   diskContract(name, async () => {
     const store = wrap(new MemoryByteStore(CONTRACT_SECTORS * RAW_SECTOR));
     return { disk: await raw.open(store, { writable: true }), reopen: (writable) => raw.open(store, { writable }) };
@@ -29,13 +34,18 @@ for (const [name, wrap] of [["raw on a store that deallocates", (store: ByteStor
 describe("raw images", () => {
   it("are whole sectors, at least one", async () => {
     for (const size of [0, 1, 511, 513, 1025]) {
-      await expect(raw.open(new MemoryByteStore(size), { writable: true })).rejects.toMatchObject({ code: "DISK_INVALID", data: { bytes: size } });
+      await expect(raw.open(new MemoryByteStore(size), { writable: true })).rejects.toMatchObject({
+        code: "DISK_INVALID",
+        data: { bytes: size },
+      });
     }
     expect((await raw.open(new MemoryByteStore(1024), { writable: true })).sectors).toBe(2);
   });
 
   it("cannot be writable on a read-only store", async () => {
-    await expect(raw.open(new MemoryByteStore(512, { writable: false }), { writable: true })).rejects.toMatchObject({ code: "DISK_READ_ONLY" });
+    await expect(raw.open(new MemoryByteStore(512, { writable: false }), { writable: true })).rejects.toMatchObject({
+      code: "DISK_READ_ONLY",
+    });
     expect((await raw.open(new MemoryByteStore(512, { writable: false }), { writable: false })).readOnly).toBe(true);
   });
 

@@ -21,7 +21,9 @@ let errors: unknown[];
 let device: ReturnType<typeof virtioBlkMmio.create>;
 
 /** Starts a device over a disk, by default raw over a faulty store. */
-async function start(options: { features?: bigint; writable?: boolean; disk?: BlockStorage; config?: Partial<BlockConfig> } = {}): Promise<void> {
+async function start(
+  options: { features?: bigint; writable?: boolean; disk?: BlockStorage; config?: Partial<BlockConfig> } = {},
+): Promise<void> {
   wiring = fakeWiring();
   store = new FaultyStore(new MemoryByteStore(SECTORS * 512));
   errors = [];
@@ -46,7 +48,12 @@ const kick = (): void => driver.transport.notify(0);
 const settle = (): Promise<void> => device.pause().then(() => device.resume());
 
 /** Performs one request and returns the data the guest got, the status, and the length the device reported. */
-async function request(type: number, sector: number | bigint, out: Uint8Array, room: number): Promise<{ data: Uint8Array; status: number; written: number }> {
+async function request(
+  type: number,
+  sector: number | bigint,
+  out: Uint8Array,
+  room: number,
+): Promise<{ data: Uint8Array; status: number; written: number }> {
   queue.offer(header(type, sector), ...(out.length > 0 ? [out] : []), ...(room > 0 ? [room] : []), 1);
   kick();
   await settle();
@@ -73,9 +80,20 @@ describe("virtio block (VIRTIO 1.3 §5.2)", () => {
 
   it("tells capacity, block size and limits (§5.2.4)", async () => {
     const { transport } = driver;
-    expect([transport.readConfig(0, 4), transport.readConfig(4, 4), transport.readConfig(spec.CFG_BLK_SIZE, 4), transport.readConfig(spec.CFG_SEG_MAX, 4)]).toEqual([SECTORS, 0, 512, 254]);
-    await start({ disk: { sectorSize: 4096, sectors: 2 ** 32, readOnly: true, read: async () => {}, write: async () => {}, flush: async () => {} } });
-    expect([driver.transport.readConfig(0, 4), driver.transport.readConfig(4, 4), driver.transport.readConfig(spec.CFG_BLK_SIZE, 4)]).toEqual([0, 8, 4096]);
+    expect([
+      transport.readConfig(0, 4),
+      transport.readConfig(4, 4),
+      transport.readConfig(spec.CFG_BLK_SIZE, 4),
+      transport.readConfig(spec.CFG_SEG_MAX, 4),
+    ]).toEqual([SECTORS, 0, 512, 254]);
+    await start({
+      disk: { sectorSize: 4096, sectors: 2 ** 32, readOnly: true, read: async () => {}, write: async () => {}, flush: async () => {} },
+    });
+    expect([
+      driver.transport.readConfig(0, 4),
+      driver.transport.readConfig(4, 4),
+      driver.transport.readConfig(spec.CFG_BLK_SIZE, 4),
+    ]).toEqual([0, 8, 4096]);
   });
 
   it("offers what the disk can (§5.2.3)", async () => {
@@ -83,18 +101,30 @@ describe("virtio block (VIRTIO 1.3 §5.2)", () => {
     expect(offered()).toBe(spec.F_FLUSH | spec.F_DISCARD | spec.F_WRITE_ZEROES);
     await start({ writable: false });
     expect(offered()).toBe(spec.F_FLUSH | spec.F_RO);
-    await start({ disk: { sectorSize: 512, sectors: 1, readOnly: false, read: async () => {}, write: async () => {}, flush: async () => {} } });
+    await start({
+      disk: { sectorSize: 512, sectors: 1, readOnly: false, read: async () => {}, write: async () => {}, flush: async () => {} },
+    });
     expect(offered()).toBe(spec.F_FLUSH);
   });
 
   it("writes and reads sectors (§5.2.6)", async () => {
     expect(await request(spec.T_OUT, 3, fill(2, 0xa1), 0)).toEqual({ data: NOTHING, status: spec.S_OK, written: 1 });
-    expect(await request(spec.T_IN, 2, NOTHING, 1536)).toEqual({ data: Uint8Array.from([...fill(1, 0), ...fill(2, 0xa1)]), status: spec.S_OK, written: 1537 });
+    expect(await request(spec.T_IN, 2, NOTHING, 1536)).toEqual({
+      data: Uint8Array.from([...fill(1, 0), ...fill(2, 0xa1)]),
+      status: spec.S_OK,
+      written: 1537,
+    });
   });
 
   it("does so wherever the driver divides header, data and status (§2.7.4.1)", async () => {
     queue.gap = 3;
-    queue.offer(header(spec.T_OUT, 1).subarray(0, 5), header(spec.T_OUT, 1).subarray(5), fill(1, 1).subarray(0, 100), fill(1, 1).subarray(100), 1);
+    queue.offer(
+      header(spec.T_OUT, 1).subarray(0, 5),
+      header(spec.T_OUT, 1).subarray(5),
+      fill(1, 1).subarray(0, 100),
+      fill(1, 1).subarray(100),
+      1,
+    );
     kick();
     await settle();
     queue.offer(header(spec.T_IN, 1), 7, 505, 1);
@@ -105,12 +135,25 @@ describe("virtio block (VIRTIO 1.3 §5.2)", () => {
     kick();
     await settle();
     const [write, apart, joined] = queue.collect();
-    expect([write?.bytes, apart?.bytes, joined?.bytes]).toEqual([Uint8Array.of(0), Uint8Array.from([...fill(1, 1), 0]), Uint8Array.from([...fill(1, 1), 0])]);
+    expect([write?.bytes, apart?.bytes, joined?.bytes]).toEqual([
+      Uint8Array.of(0),
+      Uint8Array.from([...fill(1, 1), 0]),
+      Uint8Array.from([...fill(1, 1), 0]),
+    ]);
   });
 
   it("keeps many requests under way, and finishes them in any order", async () => {
     const gates: (() => void)[] = [];
-    await start({ disk: { sectorSize: 512, sectors: SECTORS, readOnly: false, flush: async () => {}, write: async () => {}, read: (sector, into) => new Promise((resolve) => void gates.push(() => resolve(void into.fill(sector)))) } });
+    await start({
+      disk: {
+        sectorSize: 512,
+        sectors: SECTORS,
+        readOnly: false,
+        flush: async () => {},
+        write: async () => {},
+        read: (sector, into) => new Promise((resolve) => void gates.push(() => resolve(void into.fill(sector)))),
+      },
+    });
     const heads = [1, 2, 3].map((sector) => queue.offer(header(spec.T_IN, sector), 512, 1));
     kick();
     expect([gates.length, queue.usedIndex]).toEqual([3, 0]);
@@ -119,7 +162,11 @@ describe("virtio block (VIRTIO 1.3 §5.2)", () => {
       await new Promise((resolve) => void setImmediate(resolve));
     }
     const used = queue.collect();
-    expect(used.map(({ head, bytes }) => [heads.indexOf(head), bytes[0]])).toEqual([[2, 3], [0, 1], [1, 2]]);
+    expect(used.map(({ head, bytes }) => [heads.indexOf(head), bytes[0]])).toEqual([
+      [2, 3],
+      [0, 1],
+      [1, 2],
+    ]);
   });
 
   it("names itself (T_GET_ID)", async () => {
@@ -133,7 +180,12 @@ describe("virtio block (VIRTIO 1.3 §5.2)", () => {
   });
 
   it("fails what lies beyond the end, or is no whole sector (§5.2.6.2)", async () => {
-    for (const [sector, room] of [[SECTORS, 512], [SECTORS - 1, 1024], [2n ** 63n, 512], [0, 100]] as const) {
+    for (const [sector, room] of [
+      [SECTORS, 512],
+      [SECTORS - 1, 1024],
+      [2n ** 63n, 512],
+      [0, 100],
+    ] as const) {
       expect(await request(spec.T_IN, sector, NOTHING, room)).toMatchObject({ status: spec.S_IOERR, written: 1 });
     }
     expect((await request(spec.T_OUT, SECTORS, fill(1, 1), 0)).status).toBe(spec.S_IOERR);
@@ -200,7 +252,9 @@ describe("discard and write zeroes (§5.2.6)", () => {
   };
 
   it("change the ranges listed", async () => {
-    expect((await request(spec.T_WRITE_ZEROES, 0, Uint8Array.from([...range(0, 1), ...range(2, 2, spec.RANGE_F_UNMAP)]), 0)).status).toBe(spec.S_OK);
+    expect((await request(spec.T_WRITE_ZEROES, 0, Uint8Array.from([...range(0, 1), ...range(2, 2, spec.RANGE_F_UNMAP)]), 0)).status).toBe(
+      spec.S_OK,
+    );
     expect((await request(spec.T_DISCARD, 0, range(6, 2), 0)).status).toBe(spec.S_OK);
     expect(await content()).toEqual([0, 9, 0, 0, 9, 9, 0, 0]);
   });
@@ -226,7 +280,16 @@ describe("discard and write zeroes (§5.2.6)", () => {
 describe("a reset while requests are under way (§2.4)", () => {
   it("is complete only when the disk has let go of guest memory", async () => {
     let finish = (): void => {};
-    await start({ disk: { sectorSize: 512, sectors: SECTORS, readOnly: false, flush: async () => {}, write: async () => {}, read: () => new Promise((resolve) => void (finish = resolve)) } });
+    await start({
+      disk: {
+        sectorSize: 512,
+        sectors: SECTORS,
+        readOnly: false,
+        flush: async () => {},
+        write: async () => {},
+        read: () => new Promise((resolve) => void (finish = resolve)),
+      },
+    });
     queue.offer(header(spec.T_IN), 512, 1);
     kick();
     driver.transport.status = 0;
@@ -238,7 +301,16 @@ describe("a reset while requests are under way (§2.4)", () => {
 
   it("does not disturb a driver that goes on at once", async () => {
     let finish = (): void => {};
-    await start({ disk: { sectorSize: 512, sectors: SECTORS, readOnly: false, flush: async () => {}, write: async () => {}, read: () => new Promise((resolve) => void (finish = resolve)) } });
+    await start({
+      disk: {
+        sectorSize: 512,
+        sectors: SECTORS,
+        readOnly: false,
+        flush: async () => {},
+        write: async () => {},
+        read: () => new Promise((resolve) => void (finish = resolve)),
+      },
+    });
     queue.offer(header(spec.T_IN), 512, 1);
     kick();
     driver.start(spec.F_FLUSH, 16);
@@ -251,7 +323,16 @@ describe("a reset while requests are under way (§2.4)", () => {
 
   it("pauses only when they are through", async () => {
     let finish = (): void => {};
-    await start({ disk: { sectorSize: 512, sectors: SECTORS, readOnly: false, flush: async () => {}, write: async () => {}, read: () => new Promise((resolve) => void (finish = resolve)) } });
+    await start({
+      disk: {
+        sectorSize: 512,
+        sectors: SECTORS,
+        readOnly: false,
+        flush: async () => {},
+        write: async () => {},
+        read: () => new Promise((resolve) => void (finish = resolve)),
+      },
+    });
     queue.offer(header(spec.T_IN), 512, 1);
     kick();
     let paused = false;
@@ -267,39 +348,46 @@ describe("a reset while requests are under way (§2.4)", () => {
 describe("any sequence of requests", () => {
   const step = fc.record({
     type: fc.constantFrom(spec.T_IN, spec.T_OUT, spec.T_FLUSH, spec.T_WRITE_ZEROES, 77),
-    sector: fc.nat(12), count: fc.nat(3), value: fc.nat(255), pieces: fc.nat(3), gap: fc.constantFrom(0, 7),
+    sector: fc.nat(12),
+    count: fc.nat(3),
+    value: fc.nat(255),
+    pieces: fc.nat(3),
+    gap: fc.constantFrom(0, 7),
   });
 
   it("leaves the disk as the same sequence leaves an array", async () => {
-    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-      const bytes = new Uint8Array(10 * 512);
-      const disk: Disk = await raw.open(new MemoryByteStore(bytes.length), { writable: true });
-      await start({ disk });
-      for (const { type, sector, count, value, pieces, gap } of steps) {
-        queue.gap = gap;
-        const fits = sector + count <= 10;
-        const at = sector * 512;
-        if (type === spec.T_OUT) {
-          const data = fill(count, value);
-          const cut = Math.floor((data.length * pieces) / 3);
-          queue.offer(header(type, sector), data.subarray(0, cut), data.subarray(cut), 1);
-          if (fits) bytes.set(data, at);
-        } else if (type === spec.T_WRITE_ZEROES) {
-          queue.offer(header(type), range(sector, count), 1);
-          if (fits) bytes.fill(0, at, at + count * 512);
-        } else queue.offer(header(type, sector), count * 512 - Math.min(pieces, count * 512), pieces, 1);
-        kick();
-        await settle();
-        const [used] = queue.collect();
-        const expected = type === 77 ? spec.S_UNSUPP : type === spec.T_FLUSH || fits ? spec.S_OK : spec.S_IOERR;
-        // Reads of count 0 with stray pieces are no whole sector.
-        const stray = type === spec.T_IN && count === 0 && pieces > 0;
-        expect(used?.bytes.at(-1)).toBe(stray ? spec.S_IOERR : expected);
-        if (type === spec.T_IN && fits && !stray) expect(used?.bytes.subarray(0, -1)).toEqual(bytes.slice(at, at + count * 512));
-      }
-      const all = new Uint8Array(bytes.length);
-      await disk.read(0, all);
-      expect(all).toEqual(bytes);
-    }), { numRuns: 30 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const bytes = new Uint8Array(10 * 512);
+        const disk: Disk = await raw.open(new MemoryByteStore(bytes.length), { writable: true });
+        await start({ disk });
+        for (const { type, sector, count, value, pieces, gap } of steps) {
+          queue.gap = gap;
+          const fits = sector + count <= 10;
+          const at = sector * 512;
+          if (type === spec.T_OUT) {
+            const data = fill(count, value);
+            const cut = Math.floor((data.length * pieces) / 3);
+            queue.offer(header(type, sector), data.subarray(0, cut), data.subarray(cut), 1);
+            if (fits) bytes.set(data, at);
+          } else if (type === spec.T_WRITE_ZEROES) {
+            queue.offer(header(type), range(sector, count), 1);
+            if (fits) bytes.fill(0, at, at + count * 512);
+          } else queue.offer(header(type, sector), count * 512 - Math.min(pieces, count * 512), pieces, 1);
+          kick();
+          await settle();
+          const [used] = queue.collect();
+          const expected = type === 77 ? spec.S_UNSUPP : type === spec.T_FLUSH || fits ? spec.S_OK : spec.S_IOERR;
+          // Reads of count 0 with stray pieces are no whole sector.
+          const stray = type === spec.T_IN && count === 0 && pieces > 0;
+          expect(used?.bytes.at(-1)).toBe(stray ? spec.S_IOERR : expected);
+          if (type === spec.T_IN && fits && !stray) expect(used?.bytes.subarray(0, -1)).toEqual(bytes.slice(at, at + count * 512));
+        }
+        const all = new Uint8Array(bytes.length);
+        await disk.read(0, all);
+        expect(all).toEqual(bytes);
+      }),
+      { numRuns: 30 },
+    );
   });
 });

@@ -87,7 +87,8 @@ export class VirtioBlock implements VirtioDevice<BlockState> {
 
   handle(queue: VirtQueue): void {
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
-      if (chain.readable.length < spec.REQUEST_HEADER || chain.writable.length === 0) queue.fail("a block request without header or status");
+      if (chain.readable.length < spec.REQUEST_HEADER || chain.writable.length === 0)
+        queue.fail("a block request without header or status");
       else this.#begin(queue, chain);
     }
     queue.signal();
@@ -105,12 +106,14 @@ export class VirtioBlock implements VirtioDevice<BlockState> {
     const outcome = this.#perform(chain);
     if (!(outcome instanceof Promise)) return this.#complete(queue, chain, outcome);
     this.#underWay++;
-    void outcome.catch((error: unknown) => this.#failed(error)).then((result) => {
-      this.#underWay--;
-      this.#complete(queue, chain, result);
-      queue.signal();
-      if (this.#underWay === 0) for (const resolve of this.#quiet.splice(0)) resolve();
-    });
+    void outcome
+      .catch((error: unknown) => this.#failed(error))
+      .then((result) => {
+        this.#underWay--;
+        this.#complete(queue, chain, result);
+        queue.signal();
+        if (this.#underWay === 0) for (const resolve of this.#quiet.splice(0)) resolve();
+      });
   }
 
   /** Reports the status in the last device-writable byte, wherever the data ends. */
@@ -121,7 +124,10 @@ export class VirtioBlock implements VirtioDevice<BlockState> {
   }
 
   #failed(error: unknown): Outcome {
-    this.#wiring.log.warnOnce("virtio-blk.error", `Disk error, reported to the guest: ${error instanceof Error ? error.message : String(error)}`);
+    this.#wiring.log.warnOnce(
+      "virtio-blk.error",
+      `Disk error, reported to the guest: ${error instanceof Error ? error.message : String(error)}`,
+    );
     this.#onError(error);
     return IO_ERROR;
   }
@@ -129,13 +135,20 @@ export class VirtioBlock implements VirtioDevice<BlockState> {
   #perform(chain: Chain): Outcome | Promise<Outcome> {
     const type = chain.readable.u32(0);
     switch (type) {
-      case spec.T_IN: return this.#read(chain);
-      case spec.T_OUT: return this.#write(chain);
-      case spec.T_FLUSH: return this.#disk.flush().then(() => DONE);
-      case spec.T_GET_ID: return { status: spec.S_OK, filled: chain.writable.write(0, this.#id.subarray(0, chain.writable.length - 1)) };
-      case spec.T_DISCARD: return this.#disk.trim === undefined || this.#disk.readOnly ? UNSUPPORTED : this.#ranges(chain, false);
-      case spec.T_WRITE_ZEROES: return this.#disk.zero === undefined || this.#disk.readOnly ? UNSUPPORTED : this.#ranges(chain, true);
-      default: return UNSUPPORTED;
+      case spec.T_IN:
+        return this.#read(chain);
+      case spec.T_OUT:
+        return this.#write(chain);
+      case spec.T_FLUSH:
+        return this.#disk.flush().then(() => DONE);
+      case spec.T_GET_ID:
+        return { status: spec.S_OK, filled: chain.writable.write(0, this.#id.subarray(0, chain.writable.length - 1)) };
+      case spec.T_DISCARD:
+        return this.#disk.trim === undefined || this.#disk.readOnly ? UNSUPPORTED : this.#ranges(chain, false);
+      case spec.T_WRITE_ZEROES:
+        return this.#disk.zero === undefined || this.#disk.readOnly ? UNSUPPORTED : this.#ranges(chain, true);
+      default:
+        return UNSUPPORTED;
     }
   }
 
@@ -145,10 +158,12 @@ export class VirtioBlock implements VirtioDevice<BlockState> {
     const sector = this.#diskSector(readable.u64(8), length);
     if (sector === undefined) return IO_ERROR;
     const view = writable.view(0, length);
-    return view === undefined ? this.#readScattered(chain, sector, length) : this.#disk.read(sector, view).then(() => {
-      writable.wrote(0, length);
-      return { status: spec.S_OK, filled: length };
-    });
+    return view === undefined
+      ? this.#readScattered(chain, sector, length)
+      : this.#disk.read(sector, view).then(() => {
+          writable.wrote(0, length);
+          return { status: spec.S_OK, filled: length };
+        });
   }
 
   // In chunks: a driver may describe far more bytes than it has memory, and the spare buffer is the host's.

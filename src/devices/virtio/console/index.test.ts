@@ -19,9 +19,15 @@ class Host implements PortListener {
     this.seen.push(new TextDecoder().decode(bytes.slice()));
     return this.accepting;
   }
-  open(): void { this.seen.push("<open>"); }
-  close(): void { this.seen.push("<close>"); }
-  drain(): void { this.seen.push("<drain>"); }
+  open(): void {
+    this.seen.push("<open>");
+  }
+  close(): void {
+    this.seen.push("<close>");
+  }
+  drain(): void {
+    this.seen.push("<drain>");
+  }
 }
 
 class Rig {
@@ -73,7 +79,12 @@ class Rig {
     this.#controlBuffers -= used.length;
     return used.map(({ bytes, written }) => {
       const view = new DataView(bytes.buffer, bytes.byteOffset);
-      return [view.getUint32(0, true), view.getUint16(4, true), view.getUint16(6, true), new TextDecoder().decode(bytes.subarray(spec.CONTROL, written))];
+      return [
+        view.getUint32(0, true),
+        view.getUint16(4, true),
+        view.getUint16(6, true),
+        new TextDecoder().decode(bytes.subarray(spec.CONTROL, written)),
+      ];
     });
   }
 }
@@ -170,7 +181,8 @@ describe("a plain console (VIRTIO 1.3 §5.3)", () => {
     const { rig, host } = make();
     const queue = rig.driver.queue(1);
     const count = 16;
-    for (let i = 0; i < count; i++) queue.setDescriptor(i, { address: 0n, length: 0x10_0000 - 1, flags: i + 1 < count ? 1 : 0, next: i + 1 });
+    for (let i = 0; i < count; i++)
+      queue.setDescriptor(i, { address: 0n, length: 0x10_0000 - 1, flags: i + 1 < count ? 1 : 0, next: i + 1 });
     queue.offerHead(0);
     rig.driver.transport.notify(1);
     expect([rig.driver.transport.status & 0x40, host.seen.length]).toEqual([0, count + 1]);
@@ -197,11 +209,17 @@ describe("a console with several ports (VIRTIO 1.3 §5.3.6)", () => {
     rig.control(0xffff_ffff, spec.DEVICE_READY, 1);
     expect(rig.controls()).toEqual([0, 1, 2].map((id) => [id, spec.DEVICE_ADD, 1, ""]));
     rig.control(1, spec.PORT_READY, 1);
-    expect(rig.controls()).toEqual([[1, spec.PORT_NAME, 1, "org.nido.exec"], [1, spec.PORT_OPEN, 1, ""]]);
+    expect(rig.controls()).toEqual([
+      [1, spec.PORT_NAME, 1, "org.nido.exec"],
+      [1, spec.PORT_OPEN, 1, ""],
+    ]);
     rig.control(2, spec.PORT_READY, 1);
     expect(rig.controls()).toEqual([[2, spec.PORT_NAME, 1, "org.nido.second"]]);
     rig.control(0, spec.PORT_READY, 1);
-    expect(rig.controls()).toEqual([[0, spec.CONSOLE_PORT, 1, ""], [0, spec.RESIZE, 0, "P\0\u0018\0"]]);
+    expect(rig.controls()).toEqual([
+      [0, spec.CONSOLE_PORT, 1, ""],
+      [0, spec.RESIZE, 0, "P\0\u0018\0"],
+    ]);
   });
 
   it("tells each side when the other opens and closes", () => {
@@ -267,7 +285,10 @@ describe("a console with several ports (VIRTIO 1.3 §5.3.6)", () => {
     const other = new Rig(EXEC);
     other.wiring.memory.u8.set(rig.wiring.memory.u8);
     restore(virtioConsoleMmio, other.device, structuredClone(save(virtioConsoleMmio, rig.device)));
-    expect([other.device.device.port("org.nido.exec")!.guestOpen, other.device.state.device.ports[1]]).toEqual([true, { ready: true, guestOpen: true, hostOpen: false }]);
+    expect([other.device.device.port("org.nido.exec")!.guestOpen, other.device.state.device.ports[1]]).toEqual([
+      true,
+      { ready: true, guestOpen: true, hostOpen: false },
+    ]);
     // Guest memory may come back after the devices: nothing is delivered before the machine goes on.
     const used = (): number => other.wiring.memory.readUint16(rig.driver.queue(spec.CONTROL_RECEIVEQ).used + 2);
     expect([other.device.state.device.control.length, used()]).toEqual([1, 2]);
@@ -277,17 +298,20 @@ describe("a console with several ports (VIRTIO 1.3 §5.3.6)", () => {
 
   it("survives any control messages", () => {
     const message = fc.record({ id: fc.nat(4), event: fc.nat(8), value: fc.nat(2), length: fc.nat(12) });
-    fc.assert(fc.property(fc.array(message, { maxLength: 30 }), (messages) => {
-      const { rig, exec } = make();
-      for (const { id, event, value, length } of messages) {
-        const bytes = new Uint8Array([id, 0, 0, 0, event, 0, value, 0, 1, 2, 3, 4]).subarray(0, length);
-        rig.driver.queue(spec.CONTROL_TRANSMITQ).offer(bytes);
-        rig.driver.transport.notify(spec.CONTROL_TRANSMITQ);
-        exec.write(bytes);
-      }
-      expect(rig.driver.transport.status & 0x40).toBe(0);
-      expect(virtioConsoleMmio.state.decode(save(virtioConsoleMmio, rig.device), 1)).toEqual(rig.device.state);
-    }), { numRuns: 60 });
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 30 }), (messages) => {
+        const { rig, exec } = make();
+        for (const { id, event, value, length } of messages) {
+          const bytes = new Uint8Array([id, 0, 0, 0, event, 0, value, 0, 1, 2, 3, 4]).subarray(0, length);
+          rig.driver.queue(spec.CONTROL_TRANSMITQ).offer(bytes);
+          rig.driver.transport.notify(spec.CONTROL_TRANSMITQ);
+          exec.write(bytes);
+        }
+        expect(rig.driver.transport.status & 0x40).toBe(0);
+        expect(virtioConsoleMmio.state.decode(save(virtioConsoleMmio, rig.device), 1)).toEqual(rig.device.state);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it("refuses names that no driver could show", () => {

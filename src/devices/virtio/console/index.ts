@@ -77,11 +77,14 @@ export class VirtioConsole implements VirtioDevice<ConsoleState> {
     const multiport = ports.length > 1 || ports.some(({ name }) => name !== undefined);
     this.features = spec.F_SIZE | spec.F_EMERG_WRITE | (multiport ? spec.F_MULTIPORT : 0n);
     this.queueSizes = Array.from({ length: multiport ? 2 + 2 * ports.length : 2 }, () => QUEUE_SIZE);
-    this.ports = ports.map(({ name = "" }, index) => new ConsolePort(name, {
-      hostChanged: () => this.#tellHostOpen(index),
-      inputWaiting: () => this.#deliver(index),
-      outputWanted: () => this.#collect(index),
-    }));
+    this.ports = ports.map(
+      ({ name = "" }, index) =>
+        new ConsolePort(name, {
+          hostChanged: () => this.#tellHostOpen(index),
+          inputWaiting: () => this.#deliver(index),
+          outputWanted: () => this.#collect(index),
+        }),
+    );
     this.state = { ports: [], control: [] };
     this.#clear();
     this.#setConfig(size.cols, size.rows);
@@ -131,7 +134,9 @@ export class VirtioConsole implements VirtioDevice<ConsoleState> {
 
   resync(): void {
     if (this.state.ports.length !== this.ports.length) {
-      throw new VmError("STATE_INVALID", `Saved console has ${this.state.ports.length} ports, this one ${this.ports.length}`, { data: { ports: this.state.ports.length } });
+      throw new VmError("STATE_INVALID", `Saved console has ${this.state.ports.length} ports, this one ${this.ports.length}`, {
+        data: { ports: this.state.ports.length },
+      });
     }
     this.#followGuest();
   }
@@ -198,7 +203,8 @@ export class VirtioConsole implements VirtioDevice<ConsoleState> {
 
   #control({ readable }: Chain): void {
     const [id, event, value] = [readable.u32(0), readable.u16(4), readable.u16(6)];
-    if (event === spec.DEVICE_READY) return value === 1 ? this.ports.forEach((_, index) => this.#send(index, spec.DEVICE_ADD, 1)) : undefined;
+    if (event === spec.DEVICE_READY)
+      return value === 1 ? this.ports.forEach((_, index) => this.#send(index, spec.DEVICE_ADD, 1)) : undefined;
     const state = this.state.ports[id];
     if (state === undefined) return;
     if (event === spec.PORT_READY && value === 1) this.#introduce(id, state);
@@ -266,7 +272,13 @@ function portOf(queue: number): number {
 function checkPorts(ports: readonly PortConfig[]): void {
   const bad = ports.find(({ name }) => name !== undefined && !/^[\x21-\x7e]{1,64}$/.test(name));
   if (ports.length >= 1 && ports.length <= MOST_PORTS && bad === undefined) return;
-  throw new VmError("CONFIG_INVALID", bad === undefined ? `A console has 1 to ${MOST_PORTS} ports, not ${ports.length}` : `Console port name ${JSON.stringify(bad.name)} is not 1 to ${LONGEST_NAME} ASCII characters`, { data: { option: "ports" } });
+  throw new VmError(
+    "CONFIG_INVALID",
+    bad === undefined
+      ? `A console has 1 to ${MOST_PORTS} ports, not ${ports.length}`
+      : `Console port name ${JSON.stringify(bad.name)} is not 1 to ${LONGEST_NAME} ASCII characters`,
+    { data: { option: "ports" } },
+  );
 }
 
 /** The console device. */

@@ -24,7 +24,10 @@ describe("virtio entropy (VIRTIO 1.3 §5.4)", () => {
     queue.offer(5, 3);
     queue.offer(2);
     driver.transport.notify(0);
-    expect(queue.collect().map(({ bytes, written }) => [[...bytes], written])).toEqual([[[0, 1, 2, 3, 4, 5, 6, 7], 8], [[8, 9], 2]]);
+    expect(queue.collect().map(({ bytes, written }) => [[...bytes], written])).toEqual([
+      [[0, 1, 2, 3, 4, 5, 6, 7], 8],
+      [[8, 9], 2],
+    ]);
   });
 
   it("gives a bounded number of bytes a buffer", () => {
