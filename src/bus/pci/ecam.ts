@@ -1,4 +1,4 @@
-// Memory-mapped configuration space (PCI Firmware 3.0 §4.1): 1 MiB for a bus, 4 KiB for a function. Functions here have the 256
+// Memory-mapped configuration space (PCI FW 3.2 §4.1): 1 MiB for a bus, 4 KiB for a function. Functions here have the 256
 // bytes of conventional PCI; beyond them reads give all-ones, which tells software that there is no more.
 //
 //     27        20 19    15 14   12 11            0

@@ -396,7 +396,7 @@ describe("configuration mechanism 1 (PCI 3.0 §3.2.2.3.2)", () => {
   });
 });
 
-describe("memory-mapped configuration space (PCI Firmware 3.0 §4.1)", () => {
+describe("memory-mapped configuration space (PCI FW 3.2 §4.1)", () => {
   it("shows the 256 bytes of each function, and all-ones beyond and where there is none", () => {
     const { fn } = withBars();
     board.bus.attach(31, fn);

@@ -18,6 +18,7 @@
 /** Bytes of configuration space that mechanism 1 reaches. */
 export const CONFIG_SIZE = 256;
 
+/** Registers of the header. */
 export const VENDOR_ID = 0x00;
 export const DEVICE_ID = 0x02;
 export const COMMAND = 0x04;

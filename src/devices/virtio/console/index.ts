@@ -256,11 +256,14 @@ export class VirtioConsole implements VirtioDevice<ConsoleState> {
   #flushControl(): void {
     const queue = this.#queues[spec.CONTROL_RECEIVEQ];
     if (queue === undefined || !this.#multiport) return;
-    while (this.state.control.length > 0) {
+    let sent = 0;
+    for (const message of this.state.control) {
       const chain = queue.pop();
       if (chain === undefined) break;
-      queue.push(chain, chain.writable.write(0, this.state.control.shift()!));
+      queue.push(chain, chain.writable.write(0, message));
+      sent++;
     }
+    this.state.control.splice(0, sent);
     queue.signal();
   }
 }
