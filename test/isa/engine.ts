@@ -10,15 +10,19 @@ import { CpuState, GPR_NAMES, SEGMENT_NAMES } from "./state.ts";
 
 const RAM_BYTES = 0x2_0000;
 
-/** Physical pages of RAM. The system page lies in the upper half of the address space, where user mode sees what Linux shows it. */
-const PHYSICAL = { pml4: 0x1000, lowDirectories: 0x2000, highDirectories: 0x3000, tables: 0x8000, system: 0x10000, code: 0x14000, data: 0x18000 } as const;
+/** Physical pages: paging structures, then what they map. */
+const TABLE = { pml4: 0x1000, low: 0x2000, high: 0x3000, lowDirectory: 0x4000, highDirectory: 0x5000, code: 0x6000, data: 0x7000, system: 0x8000 } as const;
+const PHYSICAL = { system: 0x10000, code: 0x14000, data: 0x18000 } as const;
+/** The handlers' pages lie in the upper half, where user mode finds what Linux shows it. */
 const SYSTEM_BASE = 0xffff_8000_0000_0000n;
 /** Parts of the system pages: a HLT for each vector, descriptors, the task state, and the stack's end. */
 const SYSTEM = { handlers: 0, gdt: 0x800, tss: 0xa00, idt: 0x1000, stack: 0x3000, bytes: 0x3000 } as const;
 const KERNEL_CODE = 0x10;
 
-const PAGE = { present: 1, writable: 2, user: 4, accessed: 0x20, dirty: 0x40, noExecute: 1n << 63n } as const;
-const BRANCH = BigInt(PAGE.present | PAGE.writable | PAGE.user | PAGE.accessed);
+/** Paging-structure entries (SDM 3A table 4-20): P RW US A, and for pages D and XD as each needs. */
+const BRANCH = 0x27n;
+const NO_EXECUTE = 1n << 63n;
+const RIGHTS = { system: 0x63n, code: 0x65n, data: 0x67n | NO_EXECUTE, readOnly: 0x65n | NO_EXECUTE } as const;
 
 /** CR0 = PE MP ET NE WP AM PG; CR4 = PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE; EFER = SCE LME LMA NXE. */
 const CONTROL = { cr0: 0x8005_0033n, cr4: 0x0005_0620n, efer: 0xd01n, xcr0: 3n } as const;
@@ -72,40 +76,21 @@ export class ProcessorVectorEngine implements VectorEngine {
   // ── address space ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #mapPages(): void {
-    const link = (table: number, index: number, to: number): void => this.#memory.writeUint64(table + index * 8, BigInt(to) | BRANCH);
-    let free: number = PHYSICAL.tables;
-    const leaves = new Map<bigint, number>();
-    link(PHYSICAL.pml4, 0, PHYSICAL.lowDirectories);
-    link(PHYSICAL.pml4, 256, PHYSICAL.highDirectories);
-    const map = (linear: bigint, physical: number, bits: bigint): void => {
-      const directories = linear < 0n || linear >> 47n !== 0n ? PHYSICAL.highDirectories : PHYSICAL.lowDirectories;
-      let table = leaves.get(linear >> 21n);
-      if (table === undefined) {
-        const directory = free;
-        table = free + 0x1000;
-        free += 0x2000;
-        link(directories, Number((linear >> 30n) & 511n), directory);
-        link(directory, Number((linear >> 21n) & 511n), table);
-        leaves.set(linear >> 21n, table);
-      }
-      this.#memory.writeUint64(table + Number((linear >> 12n) & 511n) * 8, BigInt(physical) | bits);
-    };
-    const common = BigInt(PAGE.present | PAGE.accessed | PAGE.dirty);
-    const data = common | BigInt(PAGE.user) | PAGE.noExecute;
-    for (let at = 0; at < SYSTEM.bytes; at += 0x1000) map(SYSTEM_BASE + BigInt(at), PHYSICAL.system + at, common | BigInt(PAGE.writable));
-    // Both code and data are below 1 GiB, in different 2 MiB regions of one page directory.
-    const low = free;
-    free += 0x3000;
-    link(PHYSICAL.lowDirectories, 0, low);
-    [CODE_BASE, DATA_BASE].forEach((base, i) => {
-      link(low, base >>> 21, low + (i + 1) * 0x1000);
-      leaves.set(BigInt(base >>> 21), low + (i + 1) * 0x1000);
-    });
-    for (let at = 0; at < CODE_BYTES; at += 0x1000) map(BigInt(CODE_BASE + at), PHYSICAL.code + at, common | BigInt(PAGE.user));
-    for (let at = 0; at < DATA_BYTES; at += 0x1000) {
-      map(BigInt(DATA_BASE + at), PHYSICAL.data + at, at < DATA_WRITABLE ? data | BigInt(PAGE.writable) : data);
-    }
-    this.processor.registers.set("cr3", BigInt(PHYSICAL.pml4));
+    const memory = this.#memory;
+    const link = (table: number, index: number, to: number): void => memory.writeUint64(table + index * 8, BigInt(to) | BRANCH);
+    link(TABLE.pml4, 0, TABLE.low);
+    link(TABLE.pml4, 256, TABLE.high);
+    link(TABLE.low, 0, TABLE.lowDirectory);
+    link(TABLE.high, 0, TABLE.highDirectory);
+    link(TABLE.lowDirectory, CODE_BASE >>> 21, TABLE.code);
+    link(TABLE.lowDirectory, DATA_BASE >>> 21, TABLE.data);
+    link(TABLE.highDirectory, 0, TABLE.system);
+    const leaf = (table: number, physical: number, offset: number, rights: bigint): void =>
+      memory.writeUint64(table + (offset >>> 12) * 8, BigInt(physical + offset) | rights);
+    for (let at = 0; at < SYSTEM.bytes; at += 0x1000) leaf(TABLE.system, PHYSICAL.system, at, RIGHTS.system);
+    for (let at = 0; at < CODE_BYTES; at += 0x1000) leaf(TABLE.code, PHYSICAL.code, at, RIGHTS.code);
+    for (let at = 0; at < DATA_BYTES; at += 0x1000) leaf(TABLE.data, PHYSICAL.data, at, at < DATA_WRITABLE ? RIGHTS.data : RIGHTS.readOnly);
+    this.processor.registers.set("cr3", BigInt(TABLE.pml4));
   }
 
   /** A GDT like Linux', interrupt gates for the 32 exceptions, each to its own HLT, and a task state with a stack. */
@@ -167,11 +152,11 @@ export class ProcessorVectorEngine implements VectorEngine {
       const start = processor.instructions;
       const exit = processor.run(left);
       if (exit === "halt") return this.#fromFrame();
-      if (exit === "shutdown") throw new Error(`the engine shut down in ${Buffer.from(test.code).toString("hex")}`);
-      if (exit === "kick" && test.stop === "step") return { exception: undefined, rip: processor.registers.get("rip") };
+      if (exit === "shutdown") return this.#undelivered(test);
+      if (exit === "kick" && test.stop === "step") return { outcome: { kind: "ok" }, rip: processor.registers.get("rip") };
       left -= processor.instructions - start;
     }
-    return { exception: "timeout", rip: processor.registers.get("rip") };
+    return { outcome: { kind: "timeout" }, rip: processor.registers.get("rip") };
   }
 
   /** Takes the exception off the handler's stack, as an operating system would. */
@@ -186,20 +171,28 @@ export class ProcessorVectorEngine implements VectorEngine {
     registers.set("rflags", pop());
     registers.set("rsp", pop());
     registers.set("ssSelector", pop());
-    return { exception: { kind: "exception", vector, error, cr2: vector === 14 ? registers.get("cr2") : 0n }, rip };
+    return { outcome: { kind: "exception", vector, error, cr2: vector === 14 ? registers.get("cr2") : 0n }, rip };
+  }
+
+  /** Until exceptions are delivered the processor shuts down with the fault in its state, and INT3 is not known. */
+  #undelivered(test: TestCase): Stopped {
+    const { registers, context } = this.processor;
+    const rip = registers.get("rip");
+    const vector = context.get32("fault") & 0xff;
+    const error = context.get32("fault") & 0x200 ? context.get32("faultCode") : 0;
+    const landed = vector === 6 && (rip < test.state.rip || rip >= test.state.rip + BigInt(test.code.length));
+    if (landed) return { outcome: { kind: "exception", vector: 3, error: 0, cr2: 0n }, rip: rip + 1n };
+    return { outcome: { kind: "exception", vector, error, cr2: vector === 14 ? context.get64("faultAddress") : 0n }, rip };
   }
 
   // ── registers out ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #finish(test: TestCase, { exception, rip }: Stopped, before: Uint8Array): TestResult {
+  #finish(test: TestCase, stopped: Stopped, before: Uint8Array): TestResult {
     const memory = changedWords(before, this.#memory.bytes(PHYSICAL.data, DATA_BYTES));
-    const state = this.#save(rip);
-    if (exception === "timeout") return { outcome: { kind: "timeout" }, state, memory };
-    const inside = rip >= test.state.rip && rip < test.state.rip + BigInt(test.code.length);
-    // The landing's INT3 says that the code is behind; INT3 traps, with the next address.
-    const landed = exception?.kind === "exception" && exception.vector === 3 && !inside && rip !== test.state.rip + BigInt(test.code.length);
-    if (landed) state.rip = rip - 1n;
-    return { outcome: exception === undefined || landed ? { kind: "ok" } : exception, state, memory };
+    const state = this.#save(stopped.rip);
+    const landing = landingOf(test, stopped);
+    if (landing !== undefined) state.rip = landing;
+    return { outcome: landing === undefined ? stopped.outcome : { kind: "ok" }, state, memory };
   }
 
   #save(rip: bigint): CpuState {
@@ -222,10 +215,19 @@ export class ProcessorVectorEngine implements VectorEngine {
   }
 }
 
-/** Where a run ended. */
+/** Where a run ended, and why. */
 interface Stopped {
-  readonly exception: Outcome | "timeout" | undefined;
+  readonly outcome: Outcome;
   readonly rip: bigint;
+}
+
+/** The address that execution reached behind the code: an INT3 there, or nothing that can be fetched. Undefined when it did not get there. */
+function landingOf({ state, code }: TestCase, { outcome, rip }: Stopped): bigint | undefined {
+  if (outcome.kind !== "exception") return undefined;
+  const inside = (address: bigint): boolean => address >= state.rip && address < state.rip + BigInt(code.length);
+  // INT3 is a trap: its handler finds the next address.
+  if (outcome.vector === 3 && !inside(rip - 1n)) return rip - 1n;
+  return outcome.vector === 14 && (outcome.error & 16) !== 0 && outcome.cr2 === rip && !inside(rip) ? rip : undefined;
 }
 
 /** Linux' user and kernel segments, and the task. */
