@@ -91,6 +91,8 @@ export const SCALARS = {
   debugHits: { offset: 0x178, width: 32 },
   /** RIP of the instruction being executed by a cold handler (host address of its record). */
   currentRecord: { offset: 0x17c, width: 32 },
+  /** A 64-bit value on its way into or out of a helper. */
+  scratchValue: { offset: 0x198, width: 64 },
   /** 0, or the exception (FAULT bits | vector) that x87, MMX and SSE instructions raise now: derived from CR0 and CR4. */
   fpuTrap: { offset: 0x188, width: 32 },
   mmxTrap: { offset: 0x18c, width: 32 },
@@ -135,6 +137,9 @@ export const SCALARS = {
   miscEnable: { offset: 0x2e0, width: 64 },
 
 
+  specCtrl: { offset: 0x3b0, width: 64 },
+  mcgStatus: { offset: 0x3b8, width: 64 },
+  debugCtl: { offset: 0x3c0, width: 64 },
   mxcsr: { offset: 0x380, width: 32 },
   fcw: { offset: 0x384, width: 16 },
   fsw: { offset: 0x386, width: 16 },

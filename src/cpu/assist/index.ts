@@ -1,5 +1,8 @@
 // Rare instructions in TypeScript, by number.
 import type { CpuContext } from "./context.ts";
+import { lmsw, readCr, readDr, writeCr, writeDr } from "./control.ts";
+import { halt, mwait } from "./halt.ts";
+import { cpuidInstruction, random, rdmsr, rdtsc, wrmsr } from "./msr.ts";
 import { HELPER } from "./numbers.ts";
 
 /** One helper: the processor and an i32 → i32. Throws GuestFault (or CpuContext.raise) for a guest exception. */
@@ -7,6 +10,18 @@ export type Assist = (cpu: CpuContext, argument: number) => number;
 
 /** All helpers by their number. */
 export const ASSISTS: ReadonlyMap<number, Assist> = new Map<number, Assist>([
+  [HELPER.cpuid, cpuidInstruction],
+  [HELPER.rdmsr, rdmsr],
+  [HELPER.wrmsr, wrmsr],
+  [HELPER.rdtsc, rdtsc],
+  [HELPER.random, random],
+  [HELPER.writeCr, writeCr],
+  [HELPER.readCr, readCr],
+  [HELPER.writeDr, writeDr],
+  [HELPER.readDr, readDr],
+  [HELPER.lmsw, lmsw],
+  [HELPER.halt, halt],
+  [HELPER.mwait, mwait],
 ]);
 
 export { HELPER };

@@ -30,4 +30,7 @@ export const HELPER = {
   sysenter: 26,
   sysexit: 27,
   taskSwitch: 28,
+  halt: 29,
+  mwait: 30,
+  lmsw: 31,
 } as const;

@@ -15,19 +15,19 @@ function ipOf(b: Builder, base: Expr, record: Expr): Expr {
 
 /** Stores a record's address in `rip`: (base, record). */
 export const settle: Routine = routine("boundary.settle", ["i32", "i32"], undefined, (b, base, record) => {
-  b.store("i64.store", base!, ipOf(b, base!, record!), at("rip"));
+  b.store("i64.store", base, ipOf(b, base, record), at("rip"));
 });
 
 /** Record at `rip`, after delivering whatever faults come up on the way; 0 when `exit` is set: (base). */
 export const resume: Routine = routine("boundary.resume", ["i32"], "i32", (b, base) => {
   b.loop(() => {
-    b.if(b.load("i32.load", base!, at("fault")), () => {
-      b.if(b.not(b.call(deliverFault, base!)), () => b.return(b.i32(0)));
+    b.if(b.load("i32.load", base, at("fault")), () => {
+      b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
     });
-    b.if(b.load("i32.load", base!, at("exit")), () => b.return(b.i32(0)));
-    const linear = b.add(b.load("i64.load", base!, at("rip")), b.load("i64.load", base!, at("csBase")));
-    const long = b.and(b.load("i32.load", base!, at("mode")), 1);
-    const record = b.callUnchecked(enter, base!, b.select(long, b.load("i64.load", base!, at("rip")), b.and(linear, 0xffff_ffffn)));
+    b.if(b.load("i32.load", base, at("exit")), () => b.return(b.i32(0)));
+    const linear = b.add(b.load("i64.load", base, at("rip")), b.load("i64.load", base, at("csBase")));
+    const long = b.and(b.load("i32.load", base, at("mode")), 1);
+    const record = b.callUnchecked(enter, base, b.select(long, b.load("i64.load", base, at("rip")), b.and(linear, 0xffff_ffffn)));
     b.if(record, () => b.return(record));
   });
   b.return(b.i32(0));
@@ -39,16 +39,16 @@ export const resume: Routine = routine("boundary.resume", ["i32"], "i32", (b, ba
  */
 export const attend: Routine = routine("boundary.attend", ["i32", "i32", "i32"], "i32", (b, base, record, next) => {
   const completed = b.variable(b.i32(1));
-  b.if(next!, () => b.call(settle, base!, next!), () => {
-    const pending = b.load("i32.load", base!, at("fault"));
+  b.if(next, () => b.call(settle, base, next), () => {
+    const pending = b.load("i32.load", base, at("fault"));
     b.if(pending, () => {
       b.set(completed, b.i32(0));
-      b.if(b.not(b.and(pending, FAULT.ripValid)), () => b.call(settle, base!, record!));
-      b.if(b.not(b.call(deliverFault, base!)), () => b.return(b.i32(0)));
+      b.if(b.not(b.and(pending, FAULT.ripValid)), () => b.call(settle, base, record));
+      b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
     });
   });
-  b.if(b.load("i32.load", base!, at("attention")), () => {
-    b.if(b.not(b.call(betweenInstructions, base!, b.get(completed))), () => b.return(b.i32(0)));
+  b.if(b.load("i32.load", base, at("attention")), () => {
+    b.if(b.not(b.call(betweenInstructions, base, b.get(completed))), () => b.return(b.i32(0)));
   });
-  b.return(b.call(resume, base!));
+  b.return(b.call(resume, base));
 });

@@ -33,23 +33,23 @@ export const codeHost: Routine = routine(
   ["i32", "i64"],
   "i32",
   (b, base, lin) => {
-    const view = b.load("i32.load", base!, at("tlbView"));
-    const entry = entryOf(b, view, lin!);
-    const x = b.xor(lin!, b.load("i64.load", entry, TLB.execute));
+    const view = b.load("i32.load", base, at("tlbView"));
+    const entry = entryOf(b, view, lin);
+    const x = b.xor(lin, b.load("i64.load", entry, TLB.execute));
     b.if(b.ltU(x, 4096n), () => b.return(b.add(b.load("i32.load", entry, TLB.host), b.wrap(x))));
-    b.return(b.call(translate, base!, view, lin!, b.i32(ACCESS.fetch)));
+    b.return(b.call(translate, base, view, lin, b.i32(ACCESS.fetch)));
   },
   { faults: true },
 );
 
 const findRecord: Routine = routine("code.find", ["i32", "i32"], "i32", (b, base, host) => {
-  const mode = b.load("i32.load", base!, at("mode"));
-  const index = b.variable(b.shrU(b.mul(host!, HASH_MULTIPLIER | 0), HASH_SHIFT));
+  const mode = b.load("i32.load", base, at("mode"));
+  const index = b.variable(b.shrU(b.mul(host, HASH_MULTIPLIER | 0), HASH_SHIFT));
   b.loop(() => {
-    const slot = b.add(base!, b.shl(b.get(index), 3));
+    const slot = b.add(base, b.shl(b.get(index), 3));
     const key = b.load("i32.load", slot, CODE_HASH);
     const value = b.load("i32.load", slot, CODE_HASH + 4);
-    b.if(b.and(b.eq(key, host!), b.eq(b.and(value, 7), mode)), () => b.return(b.and(value, ~7)));
+    b.if(b.and(b.eq(key, host), b.eq(b.and(value, 7), mode)), () => b.return(b.and(value, ~7)));
     b.if(b.not(key), () => b.return(b.i32(0)));
     b.set(index, b.and(b.add(b.get(index), 1), CODE_HASH_ENTRIES - 1));
   });
@@ -62,30 +62,30 @@ export const enter: Routine = routine(
   ["i32", "i64"],
   "i32",
   (b, base, lin) => {
-    b.store("i64.store", base!, b.and(lin!, ~0xfffn), at("ripPage"));
-    const slot = jumpSlot(b, base!, lin!);
-    const key = b.xor(lin!, b.load("i64.load", base!, at("jumpTag")));
+    b.store("i64.store", base, b.and(lin, ~0xfffn), at("ripPage"));
+    const slot = jumpSlot(b, base, lin);
+    const key = b.xor(lin, b.load("i64.load", base, at("jumpTag")));
     b.if(b.eq(b.load("i64.load", slot, JUMP_CACHE), key), () => b.return(b.load("i32.load", slot, JUMP_CACHE + 8)));
-    const ip = b.and(b.sub(lin!, b.load("i64.load", base!, at("csBase"))), b.load("i64.load", base!, at("ipMask")));
-    const long = b.and(b.load("i32.load", base!, at("mode")), MODE.long);
-    b.if(long, () => b.store("i64.store", base!, lin!, at("rip")), () => {
-      b.store("i64.store", base!, ip, at("rip"));
-      b.if(b.gtU(ip, b.extU(b.load("i32.load", base!, at("csLimit")))), () => {
-        b.call(raise, base!, b.i32(VECTOR.GP | FAULT.hasCode | FAULT.ripValid), b.i32(0));
+    const ip = b.and(b.sub(lin, b.load("i64.load", base, at("csBase"))), b.load("i64.load", base, at("ipMask")));
+    const long = b.and(b.load("i32.load", base, at("mode")), MODE.long);
+    b.if(long, () => b.store("i64.store", base, lin, at("rip")), () => {
+      b.store("i64.store", base, ip, at("rip"));
+      b.if(b.gtU(ip, b.extU(b.load("i32.load", base, at("csLimit")))), () => {
+        b.call(raise, base, b.i32(VECTOR.GP | FAULT.hasCode | FAULT.ripValid), b.i32(0));
         b.return(b.i32(0));
       });
     });
     const host = b.variable(b.i32(0));
-    b.set(host, b.callUnchecked(codeHost, base!, lin!));
-    raiseAtTarget(b, base!);
+    b.set(host, b.callUnchecked(codeHost, base, lin));
+    raiseAtTarget(b, base);
     const record = b.variable(b.i32(0));
-    b.if(b.get(host), () => b.set(record, b.call(findRecord, base!, b.get(host))));
+    b.if(b.get(host), () => b.set(record, b.call(findRecord, base, b.get(host))));
     b.if(b.not(b.get(record)), () => {
-      b.set(record, b.call(decodeBlock, base!, b.get(host)));
-      raiseAtTarget(b, base!);
+      b.set(record, b.call(decodeBlock, base, b.get(host)));
+      raiseAtTarget(b, base);
       b.if(b.not(b.get(host)), () => b.return(b.get(record)));
     });
-    b.store("i64.store", slot, b.xor(lin!, b.load("i64.load", base!, at("jumpTag"))), JUMP_CACHE);
+    b.store("i64.store", slot, b.xor(lin, b.load("i64.load", base, at("jumpTag"))), JUMP_CACHE);
     b.store("i32.store", slot, b.get(record), JUMP_CACHE + 8);
     b.return(b.get(record));
   },

@@ -3,6 +3,7 @@ import { ASSISTS } from "../assist/index.ts";
 import { betweenInstructions } from "../assist/boundary.ts";
 import { CpuContext, GuestFault } from "../assist/context.ts";
 import { deliverPending } from "../assist/deliver.ts";
+import { HALTED_ANY_INTERRUPT } from "../assist/halt.ts";
 import { Registers } from "../assist/registers.ts";
 import { resetState } from "../assist/reset.ts";
 import { Decoder } from "../decode/decoder.ts";
@@ -130,7 +131,8 @@ export class Processor implements Engine {
   }
 
   #wakes(): boolean {
-    return (this.context.get32("attention") & ATTENTION.interrupt) !== 0;
+    if (this.context.get32("attention") & ATTENTION.interrupt) return true;
+    return this.context.get32("halted") === HALTED_ANY_INTERRUPT && this.context.get32("intr") !== 0;
   }
 
   setInterruptLine(level: boolean): void {

@@ -9,14 +9,14 @@ import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt,
 type Num = number | bigint;
 
 /** Declares a routine. Parameters arrive as expressions. */
-export function routine(
+export function routine<const P extends readonly Type[]>(
   name: string,
-  params: readonly Type[],
+  params: P,
   result: Type | undefined,
-  build: (b: Builder, ...params: Expr[]) => void,
+  build: (b: Builder, ...params: { [K in keyof P]: Expr }) => void,
   options?: { faults?: boolean },
 ): Routine {
-  return { kind: "routine", name, params, result, faults: options?.faults ?? false, build };
+  return { kind: "routine", name, params, result, faults: options?.faults ?? false, build: build as Routine["build"] };
 }
 
 /** Declares a function that the host gives. */

@@ -37,27 +37,27 @@ const bit = (b: Builder, e: Expr, n: number): Expr => b.and(b.shrU(e, n), 1);
 
 /** CF of any class. */
 export const getCf: Routine = routine("flag.cf", ["i32"], "i32", (b, base) => {
-  const kind = b.load("i32.load", base!, at("flagKind"));
-  const a = b.load("i64.load", base!, at("flagA"));
-  b.if(b.not(b.and(kind, KIND.mask)), () => b.return(b.ltU(a, b.load("i64.load", base!, at("flagB")))));
-  b.if(b.eq(b.and(kind, KIND.mask), KIND.add), () => b.return(b.ltU(b.load("i64.load", base!, at("flagResult")), a)));
+  const kind = b.load("i32.load", base, at("flagKind"));
+  const a = b.load("i64.load", base, at("flagA"));
+  b.if(b.not(b.and(kind, KIND.mask)), () => b.return(b.ltU(a, b.load("i64.load", base, at("flagB")))));
+  b.if(b.eq(b.and(kind, KIND.mask), KIND.add), () => b.return(b.ltU(b.load("i64.load", base, at("flagResult")), a)));
   b.return(bit(b, kind, KIND_BIT.cf));
 });
 
 export const getOf: Routine = routine("flag.of", ["i32"], "i32", (b, base) => {
-  const kind = b.load("i32.load", base!, at("flagKind"));
+  const kind = b.load("i32.load", base, at("flagKind"));
   b.if(b.eq(b.and(kind, KIND.mask), KIND.explicit), () => b.return(bit(b, kind, KIND_BIT.of)));
-  const a = b.load("i64.load", base!, at("flagA"));
-  const changed = b.xor(a, b.load("i64.load", base!, at("flagResult")));
-  const differ = b.xor(a, b.load("i64.load", base!, at("flagB")));
+  const a = b.load("i64.load", base, at("flagA"));
+  const changed = b.xor(a, b.load("i64.load", base, at("flagResult")));
+  const differ = b.xor(a, b.load("i64.load", base, at("flagB")));
   b.if(b.and(kind, KIND.mask), () => b.return(sign(b, b.and(b.xor(differ, -1), changed))));
   b.return(sign(b, b.and(differ, changed)));
 });
 
 export const getAf: Routine = routine("flag.af", ["i32"], "i32", (b, base) => {
-  const kind = b.load("i32.load", base!, at("flagKind"));
+  const kind = b.load("i32.load", base, at("flagKind"));
   b.if(b.eq(b.and(kind, KIND.mask), KIND.explicit), () => b.return(bit(b, kind, KIND_BIT.af)));
-  const x = b.xor(b.xor(b.load("i64.load", base!, at("flagA")), b.load("i64.load", base!, at("flagB"))), b.load("i64.load", base!, at("flagResult")));
+  const x = b.xor(b.xor(b.load("i64.load", base, at("flagA")), b.load("i64.load", base, at("flagB"))), b.load("i64.load", base, at("flagResult")));
   b.return(bit(b, b.wrap(x), 4));
 });
 
@@ -71,40 +71,40 @@ export const pf = (b: Builder, base: Expr): Expr =>
 /** The six flags in their EFLAGS positions. */
 export const getArithmetic: Routine = routine("flag.all", ["i32"], "i32", (b, base) => {
   const place = (e: Expr, n: number): Expr => b.shl(e, n);
-  const low = b.or(b.call(getCf, base!), b.or(place(pf(b, base!), 2), place(b.call(getAf, base!), 4)));
-  b.return(b.or(low, b.or(b.or(place(zf(b, base!), 6), place(sf(b, base!), 7)), place(b.call(getOf, base!), 11))));
+  const low = b.or(b.call(getCf, base), b.or(place(pf(b, base), 2), place(b.call(getAf, base), 4)));
+  b.return(b.or(low, b.or(b.or(place(zf(b, base), 6), place(sf(b, base), 7)), place(b.call(getOf, base), 11))));
 });
 
 /** Sets the six flags from EFLAGS positions. */
 export const setArithmetic: Routine = routine("flag.set", ["i32", "i32"], undefined, (b, base, value) => {
-  const v = value!;
+  const v = value;
   const isZero = b.and(b.shrU(v, 6), 1);
   // With ZF the result is 0 (SF 0, PF 1), without it 1 (SF 0, PF 0): the flips say how SF and PF differ from that.
-  b.store("i64.store", base!, b.extU(b.xor(isZero, 1)), at("flagResult"));
+  b.store("i64.store", base, b.extU(b.xor(isZero, 1)), at("flagResult"));
   const sfFlip = b.shl(b.and(b.shrU(v, 7), 1), KIND_BIT.sfFlip);
   const pfFlip = b.shl(b.xor(b.and(b.shrU(v, 2), 1), isZero), KIND_BIT.pfFlip);
   const explicit = b.shl(b.and(v, CF | AF | OF), 8);
-  b.store("i32.store", base!, b.or(b.or(explicit, KIND.explicit), b.or(sfFlip, pfFlip)), at("flagKind"));
+  b.store("i32.store", base, b.or(b.or(explicit, KIND.explicit), b.or(sfFlip, pfFlip)), at("flagKind"));
 });
 
 /** Condition codes 0..15 (SDM 1 appendix B) as 0 or 1, any class; for cold paths. */
 export const getCondition: Routine = routine("flag.condition", ["i32", "i32"], "i32", (b, base, cc) => {
   const value = b.variable(b.i32(0));
   const set = (e: () => Expr) => (): void => b.set(value, e());
-  const less = (): Expr => b.xor(sf(b, base!), b.call(getOf, base!));
+  const less = (): Expr => b.xor(sf(b, base), b.call(getOf, base));
   b.switch(
-    b.shrU(cc!, 1),
+    b.shrU(cc, 1),
     [
-      set(() => b.call(getOf, base!)),
-      set(() => b.call(getCf, base!)),
-      set(() => zf(b, base!)),
-      set(() => b.or(b.call(getCf, base!), zf(b, base!))),
-      set(() => sf(b, base!)),
-      set(() => pf(b, base!)),
+      set(() => b.call(getOf, base)),
+      set(() => b.call(getCf, base)),
+      set(() => zf(b, base)),
+      set(() => b.or(b.call(getCf, base), zf(b, base))),
+      set(() => sf(b, base)),
+      set(() => pf(b, base)),
       set(less),
     ],
-    set(() => b.or(less(), zf(b, base!))),
+    set(() => b.or(less(), zf(b, base))),
   );
-  b.return(b.xor(b.get(value), b.and(cc!, 1)));
+  b.return(b.xor(b.get(value), b.and(cc, 1)));
 });
 

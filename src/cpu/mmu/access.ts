@@ -25,6 +25,13 @@ export function isCanonical(b: Builder, lin: Expr): Expr {
   return b.eq(b.shrS(b.shl(lin, 16), 16), lin);
 }
 
+/** #GP(0) in IA-32e mode unless `lin` is canonical. */
+function canonicalOnly(b: Builder, base: Expr, lin: Expr): void {
+  b.if(b.and(b.load("i32.load", base, at("efer")), EFER.LMA), () => {
+    b.if(b.not(isCanonical(b, lin)), () => fault(b, base, VECTOR.GP, b.i32(0)));
+  });
+}
+
 /** ACCESS.user and ACCESS.smapOpen of the program's accesses in `view`. */
 function viewAccess(b: Builder, base: Expr, view: Expr): Expr {
   const own = b.or(
@@ -36,17 +43,17 @@ function viewAccess(b: Builder, base: Expr, view: Expr): Expr {
 
 /** Enters a translation into the view's TLB. */
 const fillEntry: Routine = routine("mmu.fill", ["i32", "i32", "i64", "i32", "i32"], undefined, (b, base, view, lin, allowed, host) => {
-  const entry = entryOf(b, view!, lin!);
-  const page = b.and(lin!, ~PAGE_MASK);
-  const invalid = b.select(b.and(b.wrap(b.shrU(lin!, 12)), TLB.entries - 1), b.i64(0), b.i64(0x1000));
-  const tag = (mask: number): Expr => b.select(b.and(allowed!, mask), page, invalid);
+  const entry = entryOf(b, view, lin);
+  const page = b.and(lin, ~PAGE_MASK);
+  const invalid = b.select(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), b.i64(0), b.i64(0x1000));
+  const tag = (mask: number): Expr => b.select(b.and(allowed, mask), page, invalid);
   b.store("i64.store", entry, tag(PAGE.read), TLB.read);
   b.store("i64.store", entry, tag(PAGE.write), TLB.write);
   b.store("i64.store", entry, tag(PAGE.execute), TLB.execute);
-  b.store("i32.store", entry, host!, TLB.host);
-  const count = b.load("i32.load", base!, at("tlbCount"));
-  b.if(b.ltU(count, TLB_LIST_MAX), () => b.store("i32.store", b.add(base!, b.shl(count, 2)), entry, TLB_LIST));
-  b.store("i32.store", base!, b.add(count, 1), at("tlbCount"));
+  b.store("i32.store", entry, host, TLB.host);
+  const count = b.load("i32.load", base, at("tlbCount"));
+  b.if(b.ltU(count, TLB_LIST_MAX), () => b.store("i32.store", b.add(base, b.shl(count, 2)), entry, TLB_LIST));
+  b.store("i32.store", base, b.add(count, 1), at("tlbCount"));
 });
 
 /** Host address of a RAM page's entry in the page table of decoded code. */
@@ -64,19 +71,17 @@ export const translate: Routine = routine(
   ["i32", "i32", "i64", "i32"],
   "i32",
   (b, base, view, lin, kind) => {
-    b.if(b.and(b.load("i32.load", base!, at("efer")), EFER.LMA), () => {
-      b.if(b.not(isCanonical(b, lin!)), () => fault(b, base!, VECTOR.GP, b.i32(0)));
-    });
-    const allowed = b.variable(b.call(walk, base!, lin!, b.or(kind!, viewAccess(b, base!, view!))));
-    const page = b.load("i64.load", base!, at("walkPhysical"));
-    const host = b.call(physicalToHost, base!, page);
-    b.store("i64.store", base!, b.or(page, b.and(lin!, PAGE_MASK)), at("walkPhysical"));
+    canonicalOnly(b, base, lin);
+    const allowed = b.variable(b.call(walk, base, lin, b.or(kind, viewAccess(b, base, view))));
+    const page = b.load("i64.load", base, at("walkPhysical"));
+    const host = b.call(physicalToHost, base, page);
+    b.store("i64.store", base, b.or(page, b.and(lin, PAGE_MASK)), at("walkPhysical"));
     b.if(b.not(host), () => b.return(b.i32(0)));
     // A page with decoded code stays out of the write TLB, so that every write to it is seen.
-    const code = b.load("i64.load", pageEntry(b, base!, host));
+    const code = b.load("i64.load", pageEntry(b, base, host));
     b.if(b.ne(code, 0n), () => b.set(allowed, b.and(b.get(allowed), ~PAGE.write)));
-    b.if(b.ne(view!, b.add(base!, VIEW.none)), () => b.call(fillEntry, base!, view!, lin!, b.get(allowed), host));
-    b.return(b.or(host, b.wrap(b.and(lin!, PAGE_MASK))));
+    b.if(b.ne(view, b.add(base, VIEW.none)), () => b.call(fillEntry, base, view, lin, b.get(allowed), host));
+    b.return(b.or(host, b.wrap(b.and(lin, PAGE_MASK))));
   },
   { faults: true },
 );
@@ -86,21 +91,30 @@ function wrapLinear(b: Builder, base: Expr, lin: Expr): Expr {
   return b.select(b.and(b.load("i32.load", base, at("mode")), MODE.long), lin, b.and(lin, 0xffff_ffffn));
 }
 
+/** Address at which an access of `size` (i64) bytes enters its last page; a page fault there reports it, not the last byte's. */
+function lastPage(b: Builder, base: Expr, lin: Expr, size: Expr): Expr {
+  const last = wrapLinear(b, base, b.sub(b.add(lin, size), 1));
+  return b.select(b.eq(b.shrU(last, 12), b.shrU(lin, 12)), lin, b.and(last, ~PAGE_MASK));
+}
+
 /** Alignment checks and data breakpoints, for accesses through the view that never hits: (base, lin, size | write << 8). */
 const checkedAccess: Routine = routine(
   "mmu.checked",
   ["i32", "i32", "i64", "i32"],
   undefined,
   (b, base, view, lin, sizeAndWrite) => {
-    b.if(b.ne(view!, b.add(base!, VIEW.none)), () => b.return());
-    const size = b.and(sizeAndWrite!, 0xff);
-    const aligned = b.not(b.and(b.wrap(lin!), b.sub(size, 1)));
-    const checks = b.and(b.ne(b.and(b.load("i32.load", base!, at("cr0")), CR0.AM), 0), b.ne(b.and(b.load("i32.load", base!, at("eflags")), EFLAGS.AC), 0));
-    const user = b.eq(b.load("i32.load", base!, at("cpl")), 3);
-    b.if(b.and(b.and(checks, user), b.not(aligned)), () => fault(b, base!, VECTOR.AC, b.i32(0)));
-    b.if(b.and(b.load("i32.load", base!, at("dr7")), 0xff), () => {
-      b.store("i64.store", base!, lin!, SCRATCH);
-      b.call(helper, base!, b.i32(HELPER.dataBreakpoint), sizeAndWrite!);
+    b.if(b.ne(view, b.add(base, VIEW.none)), () => b.return());
+    const size = b.and(sizeAndWrite, 0xff);
+    const aligned = b.not(b.and(b.wrap(lin), b.sub(size, 1)));
+    const checks = b.and(b.ne(b.and(b.load("i32.load", base, at("cr0")), CR0.AM), 0), b.ne(b.and(b.load("i32.load", base, at("eflags")), EFLAGS.AC), 0));
+    const user = b.eq(b.load("i32.load", base, at("cpl")), 3);
+    b.if(b.and(b.and(checks, user), b.not(aligned)), () => {
+      canonicalOnly(b, base, lin);
+      fault(b, base, VECTOR.AC, b.i32(0));
+    });
+    b.if(b.and(b.load("i32.load", base, at("dr7")), 0xff), () => {
+      b.store("i64.store", base, lin, SCRATCH);
+      b.call(helper, base, b.i32(HELPER.dataBreakpoint), sizeAndWrite);
     });
   },
   { faults: true },
@@ -135,12 +149,12 @@ function defineLoad(size: number, byte: Routine | undefined): Routine {
     ["i32", "i32", "i64"],
     "i64",
     (b, base, view, lin) => {
-      b.call(checkedAccess, base!, view!, lin!, b.i32(size));
-      if (byte) b.if(crosses(b, lin!, size), () => b.return(joinBytes(b, base!, view!, lin!, size, byte)));
-      const host = b.call(translate, base!, view!, lin!, b.i32(0));
+      b.call(checkedAccess, base, view, lin, b.i32(size));
+      if (byte) b.if(crosses(b, lin, size), () => b.return(joinBytes(b, base, view, lin, size, byte)));
+      const host = b.call(translate, base, view, lin, b.i32(0));
       b.if(host, () => b.return(b.load(LOAD[size]!, host)));
-      const low = b.extU(deviceLoad(b, base!, 0, Math.min(size, 4)));
-      b.return(size < 8 ? low : b.or(low, b.shl(b.extU(deviceLoad(b, base!, 4, 4)), 32)));
+      const low = b.extU(deviceLoad(b, base, 0, Math.min(size, 4)));
+      b.return(size < 8 ? low : b.or(low, b.shl(b.extU(deviceLoad(b, base, 4, 4)), 32)));
     },
     { faults: true },
   );
@@ -149,8 +163,8 @@ function defineLoad(size: number, byte: Routine | undefined): Routine {
     ["i32", "i32", "i64"],
     "i64",
     (b, base, view, lin) => {
-      onHit(b, view!, lin!, size, TLB.read, (host) => b.return(b.load(LOAD[size]!, host)));
-      b.return(b.call(slow, base!, view!, lin!));
+      onHit(b, view, lin, size, TLB.read, (host) => b.return(b.load(LOAD[size]!, host)));
+      b.return(b.call(slow, base, view, lin));
     },
     { faults: true },
   );
@@ -169,12 +183,12 @@ function joinBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, 
 
 /** Tells the host when a write reached decoded code: (base, host address, size). */
 export const noteWrite: Routine = routine("mmu.noteWrite", ["i32", "i32", "i32"], undefined, (b, base, host, size) => {
-  const granules = b.load("i64.load", pageEntry(b, base!, host!));
+  const granules = b.load("i64.load", pageEntry(b, base, host));
   b.if(b.ne(granules, 0n), () => {
-    const first = b.and(b.shrU(host!, 6), 63);
-    const last = b.and(b.shrU(b.sub(b.add(host!, size!), 1), 6), 63);
+    const first = b.and(b.shrU(host, 6), 63);
+    const last = b.and(b.shrU(b.sub(b.add(host, size), 1), 6), 63);
     const touched = b.or(b.shl(b.i64(1), b.extU(first)), b.shl(b.i64(1), b.extU(last)));
-    b.if(b.ne(b.and(granules, touched), 0n), () => b.call(codeWritten, host!, size!));
+    b.if(b.ne(b.and(granules, touched), 0n), () => b.call(codeWritten, host, size));
   });
 });
 
@@ -184,21 +198,21 @@ function defineStore(size: number, byte: Routine | undefined): Routine {
     ["i32", "i32", "i64", "i64"],
     undefined,
     (b, base, view, lin, value) => {
-      b.call(checkedAccess, base!, view!, lin!, b.i32(size | 0x100));
+      b.call(checkedAccess, base, view, lin, b.i32(size | 0x100));
       if (byte) {
-        b.if(crosses(b, lin!, size), () => {
-          splitBytes(b, base!, view!, lin!, size, value!, byte);
+        b.if(crosses(b, lin, size), () => {
+          splitBytes(b, base, view, lin, size, value, byte);
           b.return();
         });
       }
-      const host = b.call(translate, base!, view!, lin!, b.i32(ACCESS.write));
+      const host = b.call(translate, base, view, lin, b.i32(ACCESS.write));
       b.if(host, () => {
-        b.store(STORE[size]!, host, value!);
-        b.call(noteWrite, base!, host, b.i32(size));
+        b.store(STORE[size]!, host, value);
+        b.call(noteWrite, base, host, b.i32(size));
         b.return();
       });
-      deviceStore(b, base!, 0, Math.min(size, 4), b.wrap(value!));
-      if (size === 8) deviceStore(b, base!, 4, 4, b.wrap(b.shrU(value!, 32)));
+      deviceStore(b, base, 0, Math.min(size, 4), b.wrap(value));
+      if (size === 8) deviceStore(b, base, 4, 4, b.wrap(b.shrU(value, 32)));
     },
     { faults: true },
   );
@@ -207,11 +221,11 @@ function defineStore(size: number, byte: Routine | undefined): Routine {
     ["i32", "i32", "i64", "i64"],
     undefined,
     (b, base, view, lin, value) => {
-      onHit(b, view!, lin!, size, TLB.write, (host) => {
-        b.store(STORE[size]!, host, value!);
+      onHit(b, view, lin, size, TLB.write, (host) => {
+        b.store(STORE[size]!, host, value);
         b.return();
       });
-      b.call(slow, base!, view!, lin!, value!);
+      b.call(slow, base, view, lin, value);
     },
     { faults: true },
   );
@@ -219,9 +233,8 @@ function defineStore(size: number, byte: Routine | undefined): Routine {
 
 /** Both pages are checked before the first byte is written. */
 function splitBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, value: Expr, byte: Routine): void {
-  const last = wrapLinear(b, base, b.add(lin, BigInt(size - 1)));
   b.call(translate, base, view, lin, b.i32(ACCESS.write));
-  b.call(translate, base, view, last, b.i32(ACCESS.write));
+  b.call(translate, base, view, lastPage(b, base, lin, b.i64(size)), b.i32(ACCESS.write));
   const i = b.variable(b.i64(0));
   b.while(() => b.ltU(b.get(i), BigInt(size)), () => {
     b.call(byte, base, view, wrapLinear(b, base, b.add(lin, b.get(i))), b.shrU(value, b.shl(b.get(i), 3)));
@@ -243,13 +256,13 @@ export const probeWrite: Routine = routine(
   ["i32", "i32", "i64", "i32"],
   undefined,
   (b, base, view, lin, size) => {
-    onHit(b, view!, lin!, 1, TLB.write, () => {
-      b.if(b.leU(b.add(b.wrap(b.and(lin!, PAGE_MASK)), size!), 4096), () => b.return());
+    onHit(b, view, lin, 1, TLB.write, () => {
+      b.if(b.leU(b.add(b.wrap(b.and(lin, PAGE_MASK)), size), 4096), () => b.return());
     });
-    b.call(checkedAccess, base!, view!, lin!, b.or(size!, 0x100));
-    b.call(translate, base!, view!, lin!, b.i32(ACCESS.write));
-    const last = wrapLinear(b, base!, b.add(lin!, b.extU(b.sub(size!, 1))));
-    b.if(b.ne(b.shrU(last, 12), b.shrU(lin!, 12)), () => b.call(translate, base!, view!, last, b.i32(ACCESS.write)));
+    b.call(checkedAccess, base, view, lin, b.or(size, 0x100));
+    b.call(translate, base, view, lin, b.i32(ACCESS.write));
+    const last = lastPage(b, base, lin, b.extU(size));
+    b.if(b.ne(last, lin), () => b.call(translate, base, view, last, b.i32(ACCESS.write)));
   },
   { faults: true },
 );
@@ -260,9 +273,9 @@ export const load128: Routine = routine(
   ["i32", "i32", "i64"],
   "v128",
   (b, base, view, lin) => {
-    onHit(b, view!, lin!, 16, TLB.read, (host) => b.return(b.load("v128.load", host)));
-    const low = b.call(LOADS[8]!, base!, view!, lin!);
-    const high = b.call(LOADS[8]!, base!, view!, wrapLinear(b, base!, b.add(lin!, 8n)));
+    onHit(b, view, lin, 16, TLB.read, (host) => b.return(b.load("v128.load", host)));
+    const low = b.call(LOADS[8]!, base, view, lin);
+    const high = b.call(LOADS[8]!, base, view, wrapLinear(b, base, b.add(lin, 8n)));
     b.return(pair(b, low, high));
   },
   { faults: true },
@@ -279,13 +292,13 @@ export const store128: Routine = routine(
   ["i32", "i32", "i64", "v128" as Type],
   undefined,
   (b, base, view, lin, value) => {
-    onHit(b, view!, lin!, 16, TLB.write, (host) => {
-      b.store("v128.store", host, value!);
+    onHit(b, view, lin, 16, TLB.write, (host) => {
+      b.store("v128.store", host, value);
       b.return();
     });
-    b.call(probeWrite, base!, view!, lin!, b.i32(16));
-    b.call(STORES[8]!, base!, view!, lin!, b.opImm("i64x2.extract_lane", "i64", 0, value!));
-    b.call(STORES[8]!, base!, view!, wrapLinear(b, base!, b.add(lin!, 8n)), b.opImm("i64x2.extract_lane", "i64", 1, value!));
+    b.call(probeWrite, base, view, lin, b.i32(16));
+    b.call(STORES[8]!, base, view, lin, b.opImm("i64x2.extract_lane", "i64", 0, value));
+    b.call(STORES[8]!, base, view, wrapLinear(b, base, b.add(lin, 8n)), b.opImm("i64x2.extract_lane", "i64", 1, value));
   },
   { faults: true },
 );

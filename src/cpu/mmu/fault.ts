@@ -6,8 +6,8 @@ import { at, FAULT } from "../state.ts";
 
 /** Notes a fault: (base, FAULT bits | vector, error code). */
 export const raise: Routine = routine("raise", ["i32", "i32", "i32"], undefined, (b, base, vector, code) => {
-  b.store("i32.store", base!, b.or(vector!, FAULT.pending), at("fault"));
-  b.store("i32.store", base!, code!, at("faultCode"));
+  b.store("i32.store", base, b.or(vector, FAULT.pending), at("fault"));
+  b.store("i32.store", base, code, at("faultCode"));
 });
 
 /** Raises an exception and returns from the routine. Without `code` the exception has none. */

@@ -16,38 +16,38 @@ const ACCESS_DB = 0x4000;
 
 /** Recomputes `attention`; call when EFLAGS.IF/TF, INTR, NMI, the shadow or DR7 changed. */
 export const updateAttention: Routine = routine("mode.attention", ["i32"], undefined, (b, base) => {
-  const interrupt = b.and(get(b, base!, "intr"), has(b, base!, "eflags", EFLAGS.IF));
-  const nmi = b.and(get(b, base!, "nmiPending"), b.not(get(b, base!, "nmiBlocked")));
-  const wanted = b.or(b.or(interrupt, nmi), get(b, base!, "shadow"));
+  const interrupt = b.and(get(b, base, "intr"), has(b, base, "eflags", EFLAGS.IF));
+  const nmi = b.and(get(b, base, "nmiPending"), b.not(get(b, base, "nmiBlocked")));
+  const wanted = b.or(b.or(interrupt, nmi), get(b, base, "shadow"));
   // Instruction breakpoints (DR7.R/Wn = 00) and single-step need a look between instructions.
-  const step = b.or(has(b, base!, "eflags", EFLAGS.TF), has(b, base!, "dr7", 0xff));
-  const kick = b.and(get(b, base!, "attention"), ATTENTION.kick);
-  put(b, base!, "attention", b.or(b.or(wanted, b.shl(step, 1)), kick));
+  const step = b.or(has(b, base, "eflags", EFLAGS.TF), has(b, base, "dr7", 0xff));
+  const kick = b.and(get(b, base, "attention"), ATTENTION.kick);
+  put(b, base, "attention", b.or(b.or(wanted, b.shl(step, 1)), kick));
 });
 
 /** Recomputes everything that is derived from segments, privilege, control registers and EFLAGS. */
 export const refreshMode: Routine = routine("mode.refresh", ["i32"], undefined, (b, base) => {
-  const lma = has(b, base!, "efer", EFER.LMA);
-  const long = b.variable(b.and(lma, has(b, base!, "csAccess", ACCESS_L)));
-  const code32 = has(b, base!, "csAccess", ACCESS_DB);
-  const stack32 = has(b, base!, "ssAccess", ACCESS_DB);
+  const lma = has(b, base, "efer", EFER.LMA);
+  const long = b.variable(b.and(lma, has(b, base, "csAccess", ACCESS_L)));
+  const code32 = has(b, base, "csAccess", ACCESS_DB);
+  const stack32 = has(b, base, "ssAccess", ACCESS_DB);
   const legacy = b.or(b.select(code32, b.i32(MODE.code32), b.i32(0)), b.select(stack32, b.i32(MODE.stack32), b.i32(0)));
   const mode = b.select(b.get(long), b.i32(MODE.long), legacy);
-  put(b, base!, "mode", mode);
+  put(b, base, "mode", mode);
   const mask = (wide: Expr): Expr => b.select(b.get(long), b.i64(-1), b.select(wide, b.i64(0xffff_ffff), b.i64(0xffff)));
-  b.store("i64.store", base!, mask(code32), at("ipMask"));
-  b.store("i64.store", base!, mask(stack32), at("stackMask"));
-  const user = b.eq(get(b, base!, "cpl"), 3);
-  const ac = has(b, base!, "eflags", EFLAGS.AC);
-  const aligned = b.and(b.and(has(b, base!, "cr0", CR0.AM), ac), user);
-  const checked = b.or(aligned, has(b, base!, "dr7", 0xff));
-  const open = b.and(ac, has(b, base!, "cr4", CR4.SMAP));
+  b.store("i64.store", base, mask(code32), at("ipMask"));
+  b.store("i64.store", base, mask(stack32), at("stackMask"));
+  const user = b.eq(get(b, base, "cpl"), 3);
+  const ac = has(b, base, "eflags", EFLAGS.AC);
+  const aligned = b.and(b.and(has(b, base, "cr0", CR0.AM), ac), user);
+  const checked = b.or(aligned, has(b, base, "dr7", 0xff));
+  const open = b.and(ac, has(b, base, "cr4", CR4.SMAP));
   const own = b.select(user, b.i32(VIEW.user), b.select(open, b.i32(VIEW.supervisorAc), b.i32(VIEW.supervisor)));
-  put(b, base!, "tlbView", b.add(base!, b.select(checked, b.i32(VIEW.none), own)));
-  const tag = b.or(b.shl(get(b, base!, "generation"), 4), b.or(b.shl(mode, 1), user));
-  b.store("i64.store", base!, b.shl(b.extU(tag), 48), at("jumpTag"));
-  refreshFpu(b, base!);
-  b.call(updateAttention, base!);
+  put(b, base, "tlbView", b.add(base, b.select(checked, b.i32(VIEW.none), own)));
+  const tag = b.or(b.shl(get(b, base, "generation"), 4), b.or(b.shl(mode, 1), user));
+  b.store("i64.store", base, b.shl(b.extU(tag), 48), at("jumpTag"));
+  refreshFpu(b, base);
+  b.call(updateAttention, base);
 });
 
 /** Which exception x87, MMX and SSE instructions raise (SDM 3A §2.5, table 13-1). */
@@ -64,10 +64,10 @@ function refreshFpu(b: Builder, base: Expr): void {
 
 /** Forgets the jump cache (its entries carry the generation). */
 export const newGeneration: Routine = routine("mode.generation", ["i32"], undefined, (b, base) => {
-  const next = b.and(b.add(get(b, base!, "generation"), 1), 0xfff);
-  put(b, base!, "generation", next);
-  b.if(b.not(next), () => b.fill(b.add(base!, JUMP_CACHE), b.i32(0), b.i32(JUMP_ENTRIES * 16)));
-  b.call(refreshMode, base!);
+  const next = b.and(b.add(get(b, base, "generation"), 1), 0xfff);
+  put(b, base, "generation", next);
+  b.if(b.not(next), () => b.fill(b.add(base, JUMP_CACHE), b.i32(0), b.i32(JUMP_ENTRIES * 16)));
+  b.call(refreshMode, base);
 });
 
 function clearEntry(b: Builder, entry: Expr): void {
@@ -78,28 +78,28 @@ function clearEntry(b: Builder, entry: Expr): void {
 
 /** Empties the TLB views: the noted entries one by one when they are few, all of it otherwise. */
 export const flushTlb: Routine = routine("mmu.flush", ["i32"], undefined, (b, base) => {
-  const count = get(b, base!, "tlbCount");
+  const count = get(b, base, "tlbCount");
   b.if(
     b.leU(count, TLB_LIST_MAX),
     () => {
       const i = b.variable(b.i32(0));
       b.while(() => b.ltU(b.get(i), count), () => {
-        clearEntry(b, b.load("i32.load", b.add(base!, b.shl(b.get(i), 2)), TLB_LIST));
+        clearEntry(b, b.load("i32.load", b.add(base, b.shl(b.get(i), 2)), TLB_LIST));
         b.set(i, b.add(b.get(i), 1));
       });
     },
     () => {
-      b.fill(b.add(base!, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));
-      for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(base!, view));
+      b.fill(b.add(base, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));
+      for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(base, view));
     },
   );
-  put(b, base!, "tlbCount", b.i32(0));
-  b.call(newGeneration, base!);
+  put(b, base, "tlbCount", b.i32(0));
+  b.call(newGeneration, base);
 });
 
 /** Forgets one linear page in every view (INVLPG): (base, lin). */
 export const flushPage: Routine = routine("mmu.flushPage", ["i32", "i64"], undefined, (b, base, lin) => {
-  const offset = b.shl(b.and(b.wrap(b.shrU(lin!, 12)), TLB.entries - 1), 5);
-  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(b.add(base!, view), offset));
-  b.call(newGeneration, base!);
+  const offset = b.shl(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), 5);
+  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(b.add(base, view), offset));
+  b.call(newGeneration, base);
 });

@@ -29,10 +29,10 @@ export const linearAddress: Routine = routine(
   ["i32", "i32"],
   "i64",
   (b, base, record) => {
-    const segment = b.load("i64.load", b.add(base!, b.load("i32.load8_u", record!, RECORD.seg)));
-    const linear = b.add(effective(b, base!, record!), segment);
-    b.if(b.eq(segmentOf(b, record!), 2), () => {
-      b.if(b.not(isCanonical(b, linear)), () => fault(b, base!, VECTOR.SS, b.i32(0)));
+    const segment = b.load("i64.load", b.add(base, b.load("i32.load8_u", record, RECORD.seg)));
+    const linear = b.add(effective(b, base, record), segment);
+    b.if(b.eq(segmentOf(b, record), 2), () => {
+      b.if(b.not(isCanonical(b, linear)), () => fault(b, base, VECTOR.SS, b.i32(0)));
     });
     b.return(linear);
   },
@@ -45,22 +45,24 @@ export const segmentAddress: Routine = routine(
   ["i32", "i32", "i64", "i32"],
   "i64",
   (b, base, segment, offset, sizeAndWrite) => {
-    const segmentBase = b.load("i64.load", b.add(base!, b.shl(segment!, 3)), SEG_BASE);
-    b.if(b.and(b.load("i32.load", base!, at("mode")), MODE.long), () => {
-      const linear = b.select(b.geU(segment!, 4), b.add(offset!, segmentBase), offset!);
+    const segmentBase = b.load("i64.load", b.add(base, b.shl(segment, 3)), SEG_BASE);
+    b.if(b.and(b.load("i32.load", base, at("mode")), MODE.long), () => {
+      const linear = b.select(b.geU(segment, 4), b.add(offset, segmentBase), offset);
       b.return(linear);
     });
-    const table = b.add(base!, b.shl(segment!, 2));
+    const table = b.add(base, b.shl(segment, 2));
     const rights = b.load("i32.load", table, at("esAccess"));
     const limit = b.extU(b.load("i32.load", table, at("esLimit")));
-    const last = b.add(offset!, b.extU(b.sub(b.and(sizeAndWrite!, 0xff), 1)));
-    const write = b.and(sizeAndWrite!, 0x100);
-    b.if(b.not(allowed(b, base!, rights, write)), () => segmentFault(b, base!, segment!));
+    const last = b.add(offset, b.extU(b.sub(b.and(sizeAndWrite, 0xff), 1)));
+    const write = b.and(sizeAndWrite, 0x100);
+    b.if(b.not(allowed(b, base, rights, write)), () => segmentFault(b, base, segment));
     const expandDown = b.eq(b.and(rights, RIGHTS.code | RIGHTS.expandDown), RIGHTS.expandDown);
     const top = b.select(b.and(rights, RIGHTS.big), b.i64(0xffff_ffff), b.i64(0xffff));
-    const outside = b.select(expandDown, b.or(b.leU(offset!, limit), b.gtU(last, top)), b.gtU(last, limit));
-    b.if(outside, () => segmentFault(b, base!, segment!));
-    b.return(b.and(b.add(offset!, segmentBase), 0xffff_ffffn));
+    // A segment of 4 GiB has no outside: accesses wrap (SDM 3A §5.3 leaves it open, silicon does this).
+    const beyond = b.and(b.gtU(last, limit), b.ne(limit, 0xffff_ffffn));
+    const outside = b.select(expandDown, b.or(b.leU(offset, limit), b.gtU(last, top)), beyond);
+    b.if(outside, () => segmentFault(b, base, segment));
+    b.return(b.and(b.add(offset, segmentBase), 0xffff_ffffn));
   },
   { faults: true },
 );
@@ -85,7 +87,7 @@ export const legacyAddress: Routine = routine(
   ["i32", "i32", "i32"],
   "i64",
   (b, base, record, sizeAndWrite) => {
-    b.return(b.call(segmentAddress, base!, segmentOf(b, record!), effective(b, base!, record!), sizeAndWrite!));
+    b.return(b.call(segmentAddress, base, segmentOf(b, record), effective(b, base, record), sizeAndWrite));
   },
   { faults: true },
 );

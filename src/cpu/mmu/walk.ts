@@ -26,14 +26,14 @@ const RESERVED_PAE = 0x7ffn << 52n;
 
 /** Host address of a physical address, 0 when it is not RAM. A0000h–BFFFFh belongs to the display. */
 export const physicalToHost: Routine = routine("mmu.host", ["i32", "i64"], "i32", (b, base, pa) => {
-  const ramBase = b.load("i32.load", base!, at("ramBase"));
-  const lowSize = b.load("i32.load", base!, at("lowSize"));
-  b.if(b.ltU(pa!, b.extU(lowSize)), () => {
-    b.if(b.ltU(b.sub(pa!, 0xa0000n), 0x20000n), () => b.return(b.i32(0)));
-    b.return(b.add(ramBase, b.wrap(pa!)));
+  const ramBase = b.load("i32.load", base, at("ramBase"));
+  const lowSize = b.load("i32.load", base, at("lowSize"));
+  b.if(b.ltU(pa, b.extU(lowSize)), () => {
+    b.if(b.ltU(b.sub(pa, 0xa0000n), 0x20000n), () => b.return(b.i32(0)));
+    b.return(b.add(ramBase, b.wrap(pa)));
   });
-  const high = b.sub(pa!, 0x1_0000_0000n);
-  b.if(b.ltU(high, b.extU(b.load("i32.load", base!, at("highSize")))), () => b.return(b.add(ramBase, b.add(lowSize, b.wrap(high)))));
+  const high = b.sub(pa, 0x1_0000_0000n);
+  b.if(b.ltU(high, b.extU(b.load("i32.load", base, at("highSize")))), () => b.return(b.add(ramBase, b.add(lowSize, b.wrap(high)))));
   b.return(b.i32(0));
 });
 
@@ -41,12 +41,12 @@ const bits = (b: Builder, base: Expr, name: "cr0" | "cr4" | "efer", mask: number
 
 /** Notes a page fault at `lin` with `error` (i32) and returns 0. */
 const pageFault: Routine = routine("mmu.pagefault", ["i32", "i64", "i32", "i32"], undefined, (b, base, lin, access, error) => {
-  b.store("i64.store", base!, lin!, at("faultAddress"));
+  b.store("i64.store", base, lin, at("faultAddress"));
   // I/D is reported only where it can matter: SMEP, or PAE paging with NXE (SDM 3A §4.7).
-  const reportsFetch = b.or(bits(b, base!, "cr4", CR4.SMEP), b.and(b.ne(bits(b, base!, "cr4", CR4.PAE), 0), b.ne(bits(b, base!, "efer", EFER.NXE), 0)));
-  const fetch = b.select(reportsFetch, b.and(access!, ACCESS.fetch), b.i32(0));
-  b.store("i32.store", base!, b.or(b.or(b.and(access!, ACCESS.write | ACCESS.user), fetch), error!), at("faultCode"));
-  b.store("i32.store", base!, b.i32(VECTOR.PF | FAULT.pending | FAULT.hasCode), at("fault"));
+  const reportsFetch = b.or(bits(b, base, "cr4", CR4.SMEP), b.and(b.ne(bits(b, base, "cr4", CR4.PAE), 0), b.ne(bits(b, base, "efer", EFER.NXE), 0)));
+  const fetch = b.select(reportsFetch, b.and(access, ACCESS.fetch), b.i32(0));
+  b.store("i32.store", base, b.or(b.or(b.and(access, ACCESS.write | ACCESS.user), fetch), error), at("faultCode"));
+  b.store("i32.store", base, b.i32(VECTOR.PF | FAULT.pending | FAULT.hasCode), at("fault"));
 });
 
 /** Everything the walk carries from level to level. */
@@ -171,21 +171,21 @@ export const walk: Routine = routine(
   ["i32", "i64", "i32"],
   "i32",
   (b, base, linear, access) => {
-    b.if(b.not(bits(b, base!, "cr0", CR0.PG)), () => {
-      b.store("i64.store", base!, b.and(linear!, 0xffff_f000n), at("walkPhysical"));
+    b.if(b.not(bits(b, base, "cr0", CR0.PG)), () => {
+      b.store("i64.store", base, b.and(linear, 0xffff_f000n), at("walkPhysical"));
       b.return(b.i32(PAGE.ok | PAGE.read | PAGE.write | PAGE.execute));
     });
     const w: Walk = {
-      base: base!, lin: linear!, access: access!,
+      base: base, lin: linear, access: access,
       rights: b.variable(b.i32(PTE.RW | PTE.US)), nx: b.variable(b.i64(0)),
       table: b.variable(b.i64(0)), slot: b.variable(b.i32(0)), entry: b.variable(b.i64(0)),
     };
-    b.if(b.not(bits(b, base!, "cr4", CR4.PAE)), () => walk32(b, w));
-    const nxReserved = b.variable(b.select(bits(b, base!, "efer", EFER.NXE), b.i64(RESERVED_HIGH), b.i64(RESERVED_HIGH | NX)));
+    b.if(b.not(bits(b, base, "cr4", CR4.PAE)), () => walk32(b, w));
+    const nxReserved = b.variable(b.select(bits(b, base, "efer", EFER.NXE), b.i64(RESERVED_HIGH), b.i64(RESERVED_HIGH | NX)));
     b.if(
-      bits(b, base!, "efer", EFER.LMA),
+      bits(b, base, "efer", EFER.LMA),
       () => {
-        b.set(w.table, b.and(b.load("i64.load", base!, at("cr3")), ADDRESS_MASK));
+        b.set(w.table, b.and(b.load("i64.load", base, at("cr3")), ADDRESS_MASK));
         step(b, w, 39, true, b.or(b.get(nxReserved), BigInt(PTE.PS)));
         descend(b, w, ADDRESS_MASK);
         step(b, w, 30, true, b.get(nxReserved));
@@ -197,7 +197,7 @@ export const walk: Routine = routine(
       },
       () => {
         // PAE: the four PDPTEs were loaded with CR3 (SDM 3A §4.4.1); they carry no rights and no accessed flag.
-        const pdpte = b.load("i64.load", b.add(base!, b.shl(b.and(b.wrap(b.shrU(linear!, 30)), 3), 3)), at("pdpte0"));
+        const pdpte = b.load("i64.load", b.add(base, b.shl(b.and(b.wrap(b.shrU(linear, 30)), 3), 3)), at("pdpte0"));
         b.if(b.not(b.wrap(b.and(pdpte, PTE.P))), () => refuse(b, w, 0));
         b.set(w.table, b.and(pdpte, ADDRESS_MASK));
         b.set(nxReserved, b.or(b.get(nxReserved), RESERVED_PAE));
