@@ -12,6 +12,7 @@ import { write } from "./streams.ts";
 /** Every command, in the order of the help; each is loaded when it is wanted, so that a machine's process holds no other. */
 export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["run", async () => (await import("./commands/run.ts")).run],
+  ["disasm", async () => (await import("./commands/disasm.ts")).disasmCommand((await import("../cpu/decode/disassemble.ts")).disassemble)],
   ["doctor", async () => (await import("./commands/doctor.ts")).doctor],
 ]);
 
