@@ -93,6 +93,8 @@ export const SCALARS = {
   currentRecord: { offset: 0x17c, width: 32 },
   /** A 64-bit value on its way into or out of a helper. */
   scratchValue: { offset: 0x198, width: 64 },
+  /** Second result of the wide integer routines (float/wide.ts). */
+  wideHigh: { offset: 0x1a0, width: 64 },
   /** 0, or the exception (FAULT bits | vector) that x87, MMX and SSE instructions raise now: derived from CR0 and CR4. */
   fpuTrap: { offset: 0x188, width: 32 },
   mmxTrap: { offset: 0x18c, width: 32 },
