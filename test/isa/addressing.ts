@@ -106,8 +106,7 @@ function chooseIndex(d: Draft): number {
 /** The value an index register contributes; gives it one when it has none. */
 function fixIndex(d: Draft, index: number): bigint {
   const small = d.prng.chance(70) ? d.prng.between(-16, 64) : d.prng.between(-0x1000_0000, 0x1000_0000);
-  d.fix(index, BigInt(small));
-  return BigInt.asIntN(d.addressSize, d.fixed.get(index)!);
+  return BigInt.asIntN(d.addressSize, d.fix(index, BigInt(small)));
 }
 
 function encodeWithBase(d: Draft, effective: bigint | undefined): void {

@@ -13,6 +13,7 @@ export interface MemoryBytes {
   readonly bytes: Uint8Array;
 }
 
+/** A case: mode, code, and the state before it. */
 export interface TestCase {
   readonly mode: Mode;
   readonly stop: Stop;
@@ -23,6 +24,7 @@ export interface TestCase {
   readonly memory: readonly MemoryBytes[];
 }
 
+/** How a case ended. */
 export type Outcome =
   | { readonly kind: "ok" }
   /** `cr2` counts for page faults (vector 14) only and is 0 otherwise. */
@@ -31,6 +33,7 @@ export type Outcome =
   | { readonly kind: "timeout" }
   | { readonly kind: "syscall" };
 
+/** What a case came to. */
 export interface TestResult {
   readonly outcome: Outcome;
   /** At an exception: as the handler would find it, with RIP at the faulting instruction (after it for traps). */

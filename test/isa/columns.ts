@@ -48,7 +48,8 @@ export class ByteReader {
   private at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    // Plain arrays, where the caller may hold a Buffer.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   byte(): number {
@@ -82,10 +83,14 @@ export class ByteReader {
 
 /** The streams of a vector file, in their order on disk. */
 export const COLUMNS = ["head", "code", "overrides", "values", "outcome", "registers", "flags", "words", "bytes", "memory"] as const;
+/** A stream's name. */
 export type Column = (typeof COLUMNS)[number];
+/** All streams of a file being written. */
 export type Writers = Readonly<Record<Column, ByteWriter>>;
+/** All streams of a file being read. */
 export type Readers = Readonly<Record<Column, ByteReader>>;
 
+/** Empty streams. */
 export function newColumns(): Writers {
   return Object.fromEntries(COLUMNS.map((name) => [name, new ByteWriter()])) as Record<Column, ByteWriter>;
 }
@@ -99,6 +104,7 @@ export function packColumns(columns: Writers): Uint8Array {
   return deflateRawSync(body.finish(), { level: 9, memLevel: 9 });
 }
 
+/** The streams that packColumns packed. Throws when the bytes end early or are damaged. */
 export function unpackColumns(packed: Uint8Array): Readers {
   const body = new ByteReader(inflateRawSync(packed));
   const lengths = COLUMNS.map(() => body.number());

@@ -1,6 +1,6 @@
 // Compares what an engine made of a case with what silicon made of it, and says the difference so that a person can act on it.
 import { DATA_BASE, initialData, type MemoryBytes, type Outcome, type TestCase, type TestResult } from "./case.ts";
-import { FX_OFFSET, GPR_NAMES, SEGMENT_NAMES, type CpuState } from "./state.ts";
+import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "./state.ts";
 import { opennessOf, type Openness, type Row } from "./undefined.ts";
 
 /** One field that differs, as text. */
@@ -39,7 +39,7 @@ export function compare(row: Row, test: TestCase, expected: TestResult, got: Tes
   compareGeneral(test, expected.state, got.state, open, note);
   compareVector(test, expected.state, got.state, open, note);
   compareX87(test.state, expected.state, got.state, open, note);
-  compareMemory(test, expected.memory, got.memory, note);
+  compareMemory(test, expected.memory, got.memory, open, note);
   return found;
 }
 
@@ -166,12 +166,13 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.every((byte, i) => byte === b[i]);
 }
 
-function compareMemory(test: TestCase, want: readonly MemoryBytes[], have: readonly MemoryBytes[], note: Note): void {
+function compareMemory(test: TestCase, want: readonly MemoryBytes[], have: readonly MemoryBytes[], open: Openness, note: Note): void {
   if (want.length === 0 && have.length === 0) return;
   const before = initialData(test);
   const [wanted, got] = [before.slice(), before.slice()];
   for (const { offset, bytes } of want) wanted.set(bytes, offset);
   for (const { offset, bytes } of have) got.set(bytes, offset);
+  for (const [from, to] of open.memory) got.set(wanted.subarray(from, to), from);
   for (let at = 0; at < wanted.length; at += 8) {
     const text = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(at, at + 8)).toString("hex");
     if (text(wanted) !== text(got)) note(`[${(DATA_BASE + at).toString(16)}]`, text(before), text(wanted), text(got));

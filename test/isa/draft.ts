@@ -29,6 +29,7 @@ interface Encoding {
 /** Bits of an address in the instruction's address size. */
 export type AddressSize = 16 | 32 | 64;
 
+/** One instance being put together: choices go in, bytes and overrides come out. */
 export class Draft {
   readonly form: Form;
   readonly mode: Mode;
@@ -66,12 +67,14 @@ export class Draft {
     this.addressSize = mode;
   }
 
-  /** Gives a register a value, whatever the seed would give it; an earlier fixed value stays. */
-  fix(index: number, value: bigint): void {
-    if (this.fixed.has(index)) return;
+  /** Gives a register a value, whatever the seed would give it; an earlier fixed value stays. Returns the value it has. */
+  fix(index: number, value: bigint): bigint {
+    const earlier = this.fixed.get(index);
+    if (earlier !== undefined) return earlier;
     const whole = BigInt.asUintN(this.mode, value);
     this.fixed.set(index, whole);
     this.overrides.push({ kind: "gpr", index, value: whole });
+    return whole;
   }
 
   /** Points a register to an offset of the data area, in the address size in force. */

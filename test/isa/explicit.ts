@@ -89,27 +89,25 @@ function text(d: Draft, { reg, rm, offset }: Places): void {
 
 function compareEqual(d: Draft, places: Places): void {
   const value = (BigInt(d.prng.next()) << 32n) | BigInt(d.prng.next());
-  d.fix(RAX, value);
+  const accumulator = d.fix(RAX, value);
   const size = d.form.opcode === 0xb0 ? 1 : d.operandSize / 8;
-  if (places.rm < 0) setMemory(d, places, littleEndian(d.fixed.get(RAX)!, size));
-  else d.fix(places.rm, d.fixed.get(RAX)!);
+  if (places.rm < 0) setMemory(d, places, littleEndian(accumulator, size));
+  else d.fix(places.rm, accumulator);
 }
 
 function compareWide(d: Draft, places: Places): void {
   const half = d.operandSize === 64 ? 8 : 4;
-  for (const register of [RAX, RDX]) d.fix(register, (BigInt(d.prng.next()) << 32n) | BigInt(d.prng.next()));
-  setMemory(
-    d,
-    places,
-    [RAX, RDX].flatMap((register) => littleEndian(d.fixed.get(register)!, half)),
-  );
+  const halves = [RAX, RDX].map((register) => d.fix(register, (BigInt(d.prng.next()) << 32n) | BigInt(d.prng.next())));
+  const bytes = halves.flatMap((value) => littleEndian(value, half));
+  setMemory(d, places, bytes);
   for (const register of [RCX, RBX]) d.fix(register, BigInt(d.prng.next()));
 }
 
 function bound(d: Draft, places: Places): void {
   const size = d.operandSize / 8;
   const [low, high] = [d.prng.between(-60, 10), d.prng.between(-10, 60)];
-  if (d.prng.chance(90)) d.fix(places.reg, BigInt(d.prng.chance(30) ? d.prng.pick([low - 1, low, high, high + 1]) : d.prng.between(-60, 60)));
+  if (d.prng.chance(90))
+    d.fix(places.reg, BigInt(d.prng.chance(30) ? d.prng.pick([low - 1, low, high, high + 1]) : d.prng.between(-60, 60)));
   setMemory(d, places, [...littleEndian(BigInt(low), size), ...littleEndian(BigInt(high), size)]);
 }
 

@@ -203,9 +203,9 @@ const INTEGER_LANES: Readonly<Record<number, Lane>> = { 8: "i8", 16: "i16", 32: 
 /** What a memory operand holds; undefined leaves the window's random bytes. */
 function laneOf(form: Form, operand: OperandSpec): Lane | undefined {
   const { text, width } = operand;
-  if (/fp$/.test(text)) return width === 32 ? "f32" : width === 64 ? "f64" : "f80";
+  if (text.endsWith("fp")) return width === 32 ? "f32" : width === 64 ? "f64" : "f80";
   if (/(dec|bcd)$/.test(text)) return "bcd";
-  if (/int$/.test(text)) return INTEGER_LANES[width];
+  if (text.endsWith("int")) return INTEGER_LANES[width];
   const profile = profileOf(form);
   if (profile === "simd-f32") return "f32";
   if (profile === "simd-f64") return "f64";

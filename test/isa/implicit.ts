@@ -82,6 +82,7 @@ export function landingTarget(d: Draft): bigint {
   return BigInt(CODE_BASE + d.prng.between(0x1100, 0x1f00));
 }
 
+/** A jump target anywhere, often not canonical. */
 export function anyTarget(d: Draft): bigint {
   return BigInt.asUintN(64, (BigInt(d.prng.next() | 0) << BigInt(d.prng.below(33))) | BigInt(d.prng.next()));
 }

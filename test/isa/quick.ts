@@ -10,6 +10,8 @@ import { Recorder } from "./recorder.ts";
 /** An instance with silicon's result. */
 export interface RecordedCase {
   readonly form: Form;
+  /** The instance's number: `generate(form, mode, index)` gives the same recipe. */
+  readonly index: number;
   readonly recipe: Recipe;
   readonly test: TestCase;
   readonly expected: TestResult;
@@ -21,6 +23,7 @@ export interface CaseDifference extends RecordedCase {
   readonly differences: readonly FieldDifference[];
 }
 
+/** What a quick check found. */
 export interface QuickReport {
   /** Cases compared. */
   readonly cases: number;
@@ -29,6 +32,7 @@ export interface QuickReport {
   readonly excluded: readonly string[];
 }
 
+/** Which instances to record. */
 export interface QuickOptions {
   /** The first instance's number; another gives fresh instances. Default 0. */
   readonly from?: number;
@@ -38,15 +42,17 @@ export interface QuickOptions {
 /** Records `count` instances of a row in each mode that has it; those that proved nothing (timeouts) are left out. */
 export async function recordForRow(recorder: Recorder, form: Form, count: number, options: QuickOptions = {}): Promise<RecordedCase[]> {
   const { from = 0, modes = [64, 32] } = options;
-  const recipes: Recipe[] = [];
+  const instances: Omit<RecordedCase, "expected">[] = [];
   for (const mode of modes) {
     if (!existsIn(form, mode)) continue;
-    for (let i = from; i < from + count; i++) recipes.push(generate(form, mode, i, { segmentBases: recorder.cpu.fsgsbase }));
+    for (let index = from; index < from + count; index++) {
+      const recipe = generate(form, mode, index, { segmentBases: recorder.cpu.fsgsbase });
+      instances.push({ form, index, recipe, test: expand(recipe) });
+    }
   }
-  const tests = recipes.map(expand);
-  const results = await recorder.record(tests);
+  const results = await recorder.record(instances.map(({ test }) => test));
   return results
-    .map((expected, i) => ({ form, recipe: recipes[i]!, test: tests[i]!, expected }))
+    .map((expected, i) => ({ ...instances[i]!, expected }))
     .filter(({ expected }) => expected.outcome.kind !== "timeout" && expected.outcome.kind !== "syscall");
 }
 

@@ -1,13 +1,14 @@
 // A recipe is what is stored of a case: the code, a seed from which the state grows, and the few values that the code needs to
 // be certain ones (pointers into the data area, counts). Growing is frozen: a change here makes every recorded vector void,
 // which its checksum then says (vectors.ts).
-import { CODE_BASE, DATA_BASE, USER_CODE, USER_DATA, type MemoryBytes, type Mode, type Stop, type TestCase } from "./case.ts";
+import { CODE_BASE, USER_CODE, USER_DATA, type MemoryBytes, type Mode, type Stop, type TestCase } from "./case.ts";
 import { Prng } from "./prng.ts";
 import { CpuState } from "./state.ts";
 import { LANE_BYTES, Values, type Lane } from "./values.ts";
 
 /** Which registers get interesting contents; everything else stays at its initial value. */
 export const PROFILES = ["int", "x87", "mmx", "simd-int", "simd-f32", "simd-f64"] as const;
+/** One of PROFILES. */
 export type Profile = (typeof PROFILES)[number];
 
 /** A value that replaces what the seed gave. */
@@ -23,6 +24,7 @@ export type Override =
   /** Where the code lies, as an offset from CODE_BASE. */
   | { readonly kind: "origin"; readonly offset: number };
 
+/** All that a case grows from. */
 export interface Recipe {
   readonly mode: Mode;
   readonly stop: Stop;
@@ -157,10 +159,4 @@ function applyOverride(state: CpuState, memory: MemoryBytes[], override: Overrid
       break;
     }
   }
-}
-
-/** The offset in the data area of a linear address, or undefined when it is outside. */
-export function dataOffset(address: bigint): number | undefined {
-  const offset = Number(BigInt.asUintN(64, address)) - DATA_BASE;
-  return offset >= 0 && offset < 0x3000 ? offset : undefined;
 }

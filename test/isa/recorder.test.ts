@@ -27,7 +27,7 @@ function build(mode: Mode, code: readonly number[], init: (s: CpuState) => void,
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
-describe.skipIf(reason !== undefined)(`recorder on silicon${reason ? ` (skipped: ${reason})` : ""}`, () => {
+describe.skipIf(reason !== undefined)(`recorder on silicon${reason ? ` [${reason}]` : ""}`, () => {
   let recorder: Recorder;
   beforeAll(async () => {
     recorder = await Recorder.start();
@@ -58,27 +58,33 @@ describe.skipIf(reason !== undefined)(`recorder on silicon${reason ? ` (skipped:
   });
 
   it("runs SSE and x87 with the case's control words", async () => {
-    const addps = await one(build(64, [0x0f, 0x58, 0xc1], (s) => {
-      s.xmm(0).set([0, 0, 0x80, 0x3f]);
-      s.xmm(1).set([0, 0, 0, 0x33]);
-      s.mxcsr = 0x5f80; // round up
-    }));
+    const addps = await one(
+      build(64, [0x0f, 0x58, 0xc1], (s) => {
+        s.xmm(0).set([0, 0, 0x80, 0x3f]);
+        s.xmm(1).set([0, 0, 0, 0x33]);
+        s.mxcsr = 0x5f80; // round up
+      }),
+    );
     expect(hex(addps.state.xmm(0).subarray(0, 4))).toBe("0100803f");
     expect(addps.state.mxcsr).toBe(0x5fa0);
-    const fadd = await one(build(32, [0xd8, 0xc1], (s) => {
-      s.ftw = 3;
-      s.st(0).set([0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f]);
-      s.st(1).set([0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0x3f]);
-    }));
+    const fadd = await one(
+      build(32, [0xd8, 0xc1], (s) => {
+        s.ftw = 3;
+        s.st(0).set([0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f]);
+        s.st(1).set([0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0x3f]);
+      }),
+    );
     expect(hex(fadd.state.st(0))).toBe("00000000000000a00040");
     expect(fadd.state.view.getUint8(176 + FX_OFFSET.ftw)).toBe(3);
   });
 
   it("reports page faults with address and error code, and memory that changed before", async () => {
-    const at = (offset: number) => (s: CpuState): void => {
-      s.setGpr(RCX, BigInt(DATA_BASE + offset));
-      s.setGpr(RAX, 0x1122_3344n);
-    };
+    const at =
+      (offset: number) =>
+      (s: CpuState): void => {
+        s.setGpr(RCX, BigInt(DATA_BASE + offset));
+        s.setGpr(RAX, 0x1122_3344n);
+      };
     const store = await one(build(64, [0x01, 0x01], at(0x1000), { memory: [{ offset: 0x1000, bytes: Uint8Array.of(1, 0, 0, 0) }] }));
     expect(store.memory).toEqual([{ offset: 0x1000, bytes: Uint8Array.of(0x45, 0x33, 0x22, 0x11, 0, 0, 0, 0) }]);
     const readOnly = await one(build(32, [0x01, 0x01], at(0x1ffe)));

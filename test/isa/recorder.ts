@@ -10,9 +10,23 @@ import { caseBytes, decodeHello, decodeResults, encodeBatch, HELLO_BYTES, type H
 const SOURCES = join(dirname(fileURLToPath(import.meta.url)), "recorder");
 // Freestanding and linked far above 4 GiB: RECORDER_BASE in abi.h.
 const GCC_FLAGS = [
-  "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables",
-  "-fpie", "-mno-red-zone", "-mfsgsbase", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext-segment=0x523400000000",
-  "-Wl,--build-id=none", "-Wl,-z,noexecstack",
+  "-O2",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-ffreestanding",
+  "-fno-stack-protector",
+  "-fcf-protection=none",
+  "-fno-asynchronous-unwind-tables",
+  "-fpie",
+  "-mno-red-zone",
+  "-mfsgsbase",
+  "-nostdlib",
+  "-static",
+  "-no-pie",
+  "-Wl,-Ttext-segment=0x523400000000",
+  "-Wl,--build-id=none",
+  "-Wl,-z,noexecstack",
 ];
 const BATCH_CASES = 2000;
 /** Half of the recorder's buffer, so that results (which may carry more memory) fit theirs. */
@@ -20,7 +34,8 @@ const BATCH_BYTES = 8 << 20;
 
 /** Why recording is impossible on this host, or undefined when it is possible. */
 export function whyNoRecorder(): string | undefined {
-  if (process.platform !== "linux" || process.arch !== "x64") return `recording needs Linux on x86-64, this is ${process.platform}-${process.arch}`;
+  if (process.platform !== "linux" || process.arch !== "x64")
+    return `recording needs Linux on x86-64, this is ${process.platform}-${process.arch}`;
   return spawnSync("gcc", ["--version"]).status === 0 ? undefined : "recording needs gcc, which is not installed";
 }
 

@@ -1,6 +1,7 @@
 // The processor state of a case, kept as bytes in the recorder's layout (recorder/abi.h) so that nothing is converted between
 // the generator, the recorder and a comparison; engines read it through the accessors.
 
+/** Size of a state in the recorder's layout. */
 export const STATE_BYTES = 688;
 const RIP = 128;
 const FX = 176;
@@ -10,7 +11,22 @@ export const FX_OFFSET = { fcw: 0, fsw: 2, ftw: 4, fop: 6, fip: 8, fdp: 16, mxcs
 
 /** Registers in encoding order (SDM 2A table 2-2), by their 64-bit and 32-bit names. */
 export const GPR_NAMES: readonly string[] = [
-  "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
 ];
 /** Segment registers in encoding order (SDM 2A table B-8). */
 export const SEGMENT_NAMES: readonly string[] = ["es", "cs", "ss", "ds", "fs", "gs"];

@@ -2,6 +2,7 @@
 // undefined; where that depends on a count or an operand, the case decides. Nothing here touches what was recorded.
 import type { Instruction } from "../../src/cpu/isa/instruction.ts";
 import type { TestCase } from "./case.ts";
+import { dataOffset, readEncoded } from "./encoded.ts";
 
 /** The part of an instruction that a comparison needs. */
 export type Row = Pick<Instruction, "name" | "undefinedFlags">;
@@ -16,11 +17,16 @@ export interface Openness {
   readonly everything: boolean;
   /** Units in the last place by which 80-bit results may differ (SDM 1 §8.3.10). */
   readonly ulps: number;
+  /** Ranges of the data area. */
+  readonly memory: readonly (readonly [from: number, to: number])[];
   /** Single-precision lanes may differ by this fraction (SDM 2B RCPPS, RSQRTPS: 1.5 · 2^-12 either way). */
   readonly relative: number;
 }
 
-export const FLAG: Readonly<Record<string, bigint>> = { CF: 1n, PF: 4n, AF: 16n, ZF: 64n, SF: 128n, OF: 2048n };
+const CF = 1n;
+const AF = 0x10n;
+const OF = 0x800n;
+const FLAG: Readonly<Record<string, bigint>> = { CF, PF: 4n, AF, ZF: 0x40n, SF: 0x80n, OF };
 const CONDITION: Readonly<Record<string, number>> = { C0: 0x100, C1: 0x200, C2: 0x400, C3: 0x4000 };
 const C1 = 0x200;
 const PE = 0x20;
@@ -39,6 +45,7 @@ export function opennessOf(row: Row, test: TestCase): Openness {
     fsw: fsw | (transcendental ? C1 | PE : 0),
     everything: isOverlongDoubleShift(row, test),
     ulps: transcendental ? 1 : 0,
+    memory: openBytes(row, test),
     relative: APPROXIMATE.test(row.name) ? 3 / 4096 : 0,
   };
 }
@@ -49,10 +56,10 @@ function shiftFlags(row: Row, test: TestCase): bigint | undefined {
   if (!kind) return undefined;
   const { count, width } = shiftCount(test);
   if (count === 0) return 0n;
-  const overflow = count === 1 ? 0n : FLAG.OF!;
-  if (/^R/.test(kind)) return overflow;
-  const carry = count >= width && kind !== "SAR" ? FLAG.CF! : 0n;
-  return overflow | FLAG.AF! | (kind.length === 4 ? 0n : carry);
+  const overflow = count === 1 ? 0n : OF;
+  if (kind.startsWith("R")) return overflow;
+  const carry = count >= width && kind !== "SAR" ? CF : 0n;
+  return overflow | AF | (kind.length === 4 ? 0n : carry);
 }
 
 function isOverlongDoubleShift(row: Row, test: TestCase): boolean {
@@ -61,21 +68,33 @@ function isOverlongDoubleShift(row: Row, test: TestCase): boolean {
   return count > width;
 }
 
-/** Masked count and operand width of a shift, read from its bytes (SDM 2A table A-2, groups 2 and 0F A4, A5, AC, AD). */
+/** Masked count and operand width of a shift (SDM 2A table A-2, groups 2 and 0F A4, A5, AC, AD). */
 function shiftCount(test: TestCase): { count: number; width: number } {
-  const { code, mode } = test;
-  let at = 0;
-  let word = false;
-  while ([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3].includes(code[at]!)) word = code[at++] === 0x66 || word;
-  const wide = mode === 64 && (code[at]! & 0xf0) === 0x40 ? (code[at++]! & 8) !== 0 : false;
-  if (code[at] === 0x0f) at++;
-  const opcode = code[at]!;
-  const byte = [0xc0, 0xd0, 0xd2].includes(opcode);
-  const width = byte ? 8 : wide ? 64 : word ? 16 : 32;
-  const raw = [0xd0, 0xd1].includes(opcode)
-    ? 1
-    : [0xc0, 0xc1, 0xa4, 0xac].includes(opcode)
-      ? code.at(-1)!
-      : Number(test.state.gpr(1) & 0xffn);
-  return { count: raw & (wide ? 63 : 31), width };
+  const { map, opcode, rexW, small } = readEncoded(test);
+  const width = map === 0 && (opcode & 1) === 0 ? 8 : rexW ? 64 : small ? 16 : 32;
+  const immediate = map === 0 ? opcode < 0xd0 : (opcode & 1) === 0;
+  const raw = map === 0 && opcode < 0xd2 && opcode >= 0xd0 ? 1 : immediate ? (test.code.at(-1) ?? 0) : Number(test.state.gpr(1) & 0xffn);
+  return { count: raw & (rexW ? 63 : 31), width };
+}
+
+/**
+ * Bytes of a stored state image that do not count, from its start: the x87's opcode and pointers (SDM 1 §8.1.8, §8.1.9), and
+ * MXCSR_MASK, which is the processor's own.
+ */
+function imageOpening(test: TestCase): readonly (readonly [from: number, to: number])[] {
+  const { map, opcode, digit, small } = readEncoded(test);
+  if (map === 1 && ((opcode === 0xae && [0, 4, 6].includes(digit)) || (opcode === 0xc7 && digit === 4)))
+    return [
+      [6, 24],
+      [28, 32],
+    ];
+  if (map === 0 && (opcode === 0xd9 || opcode === 0xdd) && digit === 6) return small ? [[6, 14]] : [[12, 28]];
+  return [];
+}
+
+/** Which bytes of the data area do not count. */
+function openBytes(row: Row, test: TestCase): readonly (readonly [from: number, to: number])[] {
+  if (!/^(FX|X|FN?)SAVE|^FN?STENV/.test(row.name)) return [];
+  const start = dataOffset(readEncoded(test).address);
+  return start === undefined ? [] : imageOpening(test).map(([from, to]) => [start + from, start + to]);
 }

@@ -4,7 +4,9 @@ import type { Prng } from "./prng.ts";
 
 /** What a lane of memory or of a register holds. */
 export const LANES = ["i8", "i16", "i32", "i64", "f32", "f64", "f80", "bcd"] as const;
+/** One of LANES. */
 export type Lane = (typeof LANES)[number];
+/** Size of a lane's value, in bytes. */
 export const LANE_BYTES: Readonly<Record<Lane, number>> = { i8: 1, i16: 2, i32: 4, i64: 8, f32: 4, f64: 8, f80: 10, bcd: 10 };
 
 /** Writes values of one kind: construct once per case, so that its floating-point values share an exponent's neighbourhood. */

@@ -10,26 +10,35 @@ import { newColumns, packColumns, readDelta, unpackColumns, writeDelta, type Rea
 import { stateSeed } from "./generator.ts";
 import { seedOf } from "./prng.ts";
 import { expand, PROFILES, type Override, type Recipe } from "./recipe.ts";
-import type { CpuState } from "./state.ts";
+import { FX_OFFSET, type CpuState } from "./state.ts";
 import { LANES } from "./values.ts";
 
+/** Version of the file format. */
 export const VECTORS_VERSION = 1;
 
 /** Where vectors come from. */
 export interface Provenance {
-  readonly cpu: { readonly vendor: string; readonly brand: string; readonly family: number; readonly model: number; readonly stepping: number };
+  readonly cpu: {
+    readonly vendor: string;
+    readonly brand: string;
+    readonly family: number;
+    readonly model: number;
+    readonly stepping: number;
+  };
   /** As the host's kernel tells it, e.g. "0x21000161"; empty when it does not. */
   readonly microcode: string;
   /** YYYY-MM-DD. */
   readonly date: string;
 }
 
+/** A row in a file's header: its text, how many cases follow, and the checksum of what they grow from. */
 export interface RowHeader {
   readonly text: string;
   readonly cases: number;
   readonly growth: number;
 }
 
+/** The first line of a vector file. */
 export interface VectorHeader extends Provenance {
   readonly format: "nido-isa-vectors";
   readonly version: number;
@@ -45,6 +54,7 @@ export interface Vector {
   readonly expected: TestResult;
 }
 
+/** The vectors of one row, by its text. */
 export interface RowVectors {
   readonly text: string;
   readonly vectors: readonly Vector[];
@@ -59,7 +69,10 @@ function growthOf(vectors: readonly Vector[]): number {
 /** Encodes the vectors of one instruction. */
 export function encodeVectors(instruction: string, provenance: Provenance, rows: readonly RowVectors[]): Uint8Array {
   const header: VectorHeader = {
-    format: "nido-isa-vectors", version: VECTORS_VERSION, instruction, ...provenance,
+    format: "nido-isa-vectors",
+    version: VECTORS_VERSION,
+    instruction,
+    ...provenance,
     rows: rows.map(({ text, vectors }) => ({ text, cases: vectors.length, growth: growthOf(vectors) })),
   };
   const columns = newColumns();
@@ -117,8 +130,13 @@ function readRecipe(columns: Readers, row: { instruction: string; text: string }
   const code = columns.code.raw(columns.code.number());
   const overrides = Array.from({ length: count }, () => readOverride(columns));
   return {
-    mode, stop: (head & 2) !== 0 ? "step" : "landing", windows: (head & 4) !== 0, profile: PROFILES[head >> 3]!,
-    seed: stateSeed(row, mode, index), code, overrides,
+    mode,
+    stop: (head & 2) !== 0 ? "step" : "landing",
+    windows: (head & 4) !== 0,
+    profile: PROFILES[head >> 3]!,
+    seed: stateSeed(row, mode, index),
+    code,
+    overrides,
   };
 }
 
@@ -127,14 +145,16 @@ const OVERRIDE_KINDS = ["gpr", "base", "fill", "bytes", "origin", "xmm", "st"] a
 function writeOverride({ overrides, values }: Writers, override: Override): void {
   overrides.byte(OVERRIDE_KINDS.indexOf(override.kind));
   switch (override.kind) {
-    case "gpr": case "base":
+    case "gpr":
+    case "base":
       overrides.byte(override.index);
       return values.zigzag(override.value - BigInt(DATA_BASE));
     case "fill":
       overrides.byte(LANES.indexOf(override.lane));
       overrides.varint(override.count);
       return values.varint(override.offset);
-    case "origin": return values.varint(override.offset);
+    case "origin":
+      return values.varint(override.offset);
     default:
       overrides.varint(override.kind === "bytes" ? override.offset : override.index);
       overrides.varint(override.bytes.length);
@@ -145,9 +165,13 @@ function writeOverride({ overrides, values }: Writers, override: Override): void
 function readOverride({ overrides, values }: Readers): Override {
   const kind = OVERRIDE_KINDS[overrides.byte()]!;
   switch (kind) {
-    case "gpr": case "base": return { kind, index: overrides.byte(), value: BigInt.asUintN(64, values.zigzag() + BigInt(DATA_BASE)) };
-    case "fill": return { kind, lane: LANES[overrides.byte()]!, count: overrides.number(), offset: values.number() };
-    case "origin": return { kind, offset: values.number() };
+    case "gpr":
+    case "base":
+      return { kind, index: overrides.byte(), value: BigInt.asUintN(64, values.zigzag() + BigInt(DATA_BASE)) };
+    case "fill":
+      return { kind, lane: LANES[overrides.byte()]!, count: overrides.number(), offset: values.number() };
+    case "origin":
+      return { kind, offset: values.number() };
     default: {
       const where = overrides.number();
       const bytes = values.raw(overrides.number());
@@ -157,22 +181,33 @@ function readOverride({ overrides, values }: Readers): Override {
 }
 
 /** The x87's opcode and pointers are not compared (compare.ts), so they are not stored. */
-function withoutPointers(expected: CpuState, initial: CpuState): CpuState {
-  const state = expected.clone();
+function forgetPointers(state: CpuState, initial: CpuState): void {
   state.fx.set(initial.fx.subarray(6, 24), 6);
   state.fx.set(initial.fx.subarray(28, 32), 28);
-  return state;
 }
 
+/** Turns the x87 registers by `by` places: stack order to physical order by TOP, and back by -TOP. A push then changes one. */
+function rotateStack(state: CpuState, by: number): void {
+  if ((by & 7) === 0) return;
+  const area = state.fx.subarray(FX_OFFSET.st, FX_OFFSET.xmm);
+  const before = area.slice();
+  for (let i = 0; i < 8; i++) area.set(before.subarray(i * 16, i * 16 + 16), ((i + by) & 7) * 16);
+}
+
+const topOf = (state: CpuState): number => (state.fsw >> 11) & 7;
+
 function writeResult(columns: Writers, test: TestCase, { outcome, state, memory }: TestResult): void {
-  const expected = withoutPointers(state, test.state);
+  const [initial, expected] = [test.state.clone(), state.clone()];
+  forgetPointers(expected, initial);
   writeOutcome(columns, outcome);
   const end = test.state.rip + BigInt(test.code.length);
   columns.registers.zigzag(expected.rip - end);
   columns.flags.varint(expected.rflags ^ test.state.rflags);
-  expected.rip = test.state.rip;
-  expected.rflags = test.state.rflags;
-  writeDelta(columns, test.state.bytes, expected.bytes);
+  expected.rip = initial.rip;
+  expected.rflags = initial.rflags;
+  rotateStack(initial, topOf(initial));
+  rotateStack(expected, topOf(expected));
+  writeDelta(columns, initial.bytes, expected.bytes);
   columns.memory.byte(memory.length > 0 ? 1 : 0);
   if (memory.length === 0) return;
   const [before, after] = [initialData(test), initialData(test)];
@@ -185,7 +220,9 @@ function readResult(columns: Readers, test: TestCase): TestResult {
   const rip = BigInt.asUintN(64, test.state.rip + BigInt(test.code.length) + columns.registers.zigzag());
   const rflags = test.state.rflags ^ columns.flags.varint();
   const state = test.state.clone();
+  rotateStack(state, topOf(state));
   readDelta(columns, state.bytes);
+  rotateStack(state, -topOf(state));
   state.rip = rip;
   state.rflags = rflags;
   const memory: MemoryBytes[] = [];
@@ -214,4 +251,3 @@ export function fileNameOf(instruction: string): string {
   const plain = instruction.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   return plain === instruction.toLowerCase() ? `${plain}.vec` : `${plain}-${(seedOf(instruction, 0) & 0xfff).toString(16)}.vec`;
 }
-

@@ -2,6 +2,7 @@
 import type { MemoryBytes, Outcome, TestCase, TestResult } from "./case.ts";
 import { CpuState, STATE_BYTES } from "./state.ts";
 
+/** First word and version of the recorder's greeting, and its size in bytes. */
 export const ABI_MAGIC = 0x4f44_494e;
 export const ABI_VERSION = 1;
 export const HELLO_BYTES = 104;
@@ -39,7 +40,8 @@ export function decodeHello(bytes: Uint8Array): HostCpu | undefined {
   // SDM 2A CPUID, figure 3-6: extended family counts for family 15, extended model for 6 and 15.
   const extended = family === 6 || family === 15;
   return {
-    vendor: text(40, 16), brand: text(56, 48),
+    vendor: text(40, 16),
+    brand: text(56, 48),
     family: family === 15 ? family + ((signature >> 20) & 0xff) : family,
     model: ((signature >> 4) & 15) | (extended ? (signature >> 12) & 0xf0 : 0),
     stepping: signature & 15,
@@ -107,11 +109,18 @@ function decodeResult(bytes: Uint8Array, view: DataView, at: number): TestResult
 
 function decodeOutcome(view: DataView, at: number): Outcome {
   switch (view.getUint8(at + 4)) {
-    case 0: return { kind: "ok" };
-    case 1: return {
-      kind: "exception", vector: view.getUint8(at + 5), error: view.getUint32(at + 8, true), cr2: view.getBigUint64(at + 16, true),
-    };
-    case 2: return { kind: "timeout" };
-    default: return { kind: "syscall" };
+    case 0:
+      return { kind: "ok" };
+    case 1:
+      return {
+        kind: "exception",
+        vector: view.getUint8(at + 5),
+        error: view.getUint32(at + 8, true),
+        cr2: view.getBigUint64(at + 16, true),
+      };
+    case 2:
+      return { kind: "timeout" };
+    default:
+      return { kind: "syscall" };
   }
 }

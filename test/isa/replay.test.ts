@@ -1,0 +1,27 @@
+import { basename } from "node:path";
+import { describe, expect, it } from "vitest";
+import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { INSTRUCTIONS } from "../../src/cpu/isa/index.ts";
+import { ProcessorVectorEngine } from "./engine.ts";
+import { replayFile, vectorFiles } from "./replay.ts";
+
+const files = vectorFiles();
+const instructions = new Map(INSTRUCTIONS.map((instruction) => [instruction.name, instruction]));
+
+describe.skipIf(files.length === 0)(`vectors from silicon${files.length === 0 ? " [none recorded: npm run record:isa]" : ""}`, () => {
+  const program = new InterpreterProgram();
+  // The evaluator is slow and shares its definitions with the interpreter: a sample of its cases tells where they part.
+  for (const [kind, every] of [
+    ["interpreter", 1],
+    ["evaluator", 10],
+  ] as const) {
+    const engine = new ProcessorVectorEngine(kind, program);
+    it.each(files.map((file) => [basename(file), file]))(`${kind} does as silicon did: %s`, (_name, file) => {
+      const { different } = replayFile(file, instructions, engine, every);
+      const told = different
+        .slice(0, 3)
+        .map(({ row, vector, differences }) => ({ row, mode: vector.recipe.mode, index: vector.index, differences }));
+      expect(told).toEqual([]);
+    });
+  }
+});
