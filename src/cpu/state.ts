@@ -83,11 +83,15 @@ export const SCALARS = {
   intr: { offset: 0x164, width: 32 },
   nmiPending: { offset: 0x168, width: 32 },
   nmiBlocked: { offset: 0x16c, width: 32 },
-  /** 1 during the one instruction after STI or MOV SS / POP SS. */
+  /** Set by STI and by MOV SS and POP SS: interrupts wait for the end of the next instruction; see SHADOW. */
   shadow: { offset: 0x170, width: 32 },
   /** 1 while halted. */
   halted: { offset: 0x174, width: 32 },
-  /** Debug conditions found by the current instruction, for DR6. */
+  /** EFLAGS.TF as it was when the next instruction starts: what makes it trap afterwards. */
+  stepping: { offset: 0x1f0, width: 32 },
+  /** 1 when EFLAGS.RF was set by the instruction before, so that it serves the next one. */
+  resumeFresh: { offset: 0x1f4, width: 32 },
+  /** Debug conditions found by the current instruction, as DR6 bits; those that MOV SS holds back 16 bits up. */
   debugHits: { offset: 0x178, width: 32 },
   /** RIP of the instruction being executed by a cold handler (host address of its record). */
   currentRecord: { offset: 0x17c, width: 32 },
@@ -95,6 +99,11 @@ export const SCALARS = {
   scratchValue: { offset: 0x198, width: 64 },
   /** Second result of the wide integer routines (float/wide.ts). */
   wideHigh: { offset: 0x1a0, width: 64 },
+  /** Sign and exponent, and exceptions, that an extended-precision routine leaves beside its significand (float/extended.ts). */
+  floatHead: { offset: 0x1a8, width: 32 },
+  floatRaised: { offset: 0x1ac, width: 32 },
+  /** State components that XRSTOR set to their initial configuration, see isa/state-image.ts. */
+  initialized: { offset: 0x1d0, width: 32 },
   /** 0, or the exception (FAULT bits | vector) that x87, MMX and SSE instructions raise now: derived from CR0 and CR4. */
   fpuTrap: { offset: 0x188, width: 32 },
   mmxTrap: { offset: 0x18c, width: 32 },
@@ -213,7 +222,12 @@ export const FAULT = {
   ripValid: 0x800,
   /** An external interrupt: no error code, not counted for double faults. */
   external: 0x1000,
+  /** Together with `software`: INT n with its immediate byte, which virtual-8086 mode treats differently from INT3 and INTO. */
+  intN: 0x2000,
 } as const;
+
+/** Values of `shadow`: who set it, and whether its setter has completed. */
+export const SHADOW = { sti: 1, movSs: 2, ending: 0x100 } as const;
 
 /** Bits of `mode`; with the physical address they are the key of decoded code. */
 export const MODE = {

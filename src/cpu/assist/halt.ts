@@ -1,13 +1,12 @@
 // HLT and MWAIT: the loop returns to the host, which sleeps until something can wake the processor.
-import { ATTENTION, EXIT } from "../state.ts";
+import { EXIT } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 
 /** Value of `halted` while an interrupt wakes the processor whatever EFLAGS.IF says. */
 export const HALTED_ANY_INTERRUPT = 2;
 
-/** HLT. An interrupt that is already pending and allowed ends it at once. */
+/** HLT. An interrupt that is already pending and allowed ends it at once: it is delivered before the loop returns. */
 export function halt(cpu: CpuContext): number {
-  if (cpu.get32("attention") & ATTENTION.interrupt) return 0;
   cpu.set32("halted", 1);
   cpu.set32("exit", EXIT.halt);
   return 0;

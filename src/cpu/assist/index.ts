@@ -1,6 +1,7 @@
 // Rare instructions in TypeScript, by number.
 import type { CpuContext } from "./context.ts";
 import { lmsw, readCr, readDr, writeCr, writeDr } from "./control.ts";
+import { noteDataAccess } from "./debug.ts";
 import { halt, mwait } from "./halt.ts";
 import { cpuidInstruction, random, rdmsr, rdtsc, wrmsr } from "./msr.ts";
 import { HELPER } from "./numbers.ts";
@@ -10,6 +11,7 @@ export type Assist = (cpu: CpuContext, argument: number) => number;
 
 /** All helpers by their number. */
 export const ASSISTS: ReadonlyMap<number, Assist> = new Map<number, Assist>([
+  [HELPER.dataBreakpoint, noteDataAccess],
   [HELPER.cpuid, cpuidInstruction],
   [HELPER.rdmsr, rdmsr],
   [HELPER.wrmsr, wrmsr],

@@ -3,6 +3,7 @@ import { VmError } from "../../support/errors.ts";
 import type { RegisterAccess, SegmentState } from "../engine/engine.ts";
 import { ARITHMETIC } from "../isa/flags.ts";
 import { getArithmetic, setArithmetic } from "../isa/flags.ts";
+import { EFLAGS } from "../mmu/control.ts";
 import { flushTlb } from "../mmu/mode.ts";
 import { STATE, type SegmentName, type StateName, X87, XMM } from "../state.ts";
 import type { CpuContext } from "./context.ts";
@@ -59,6 +60,7 @@ export class Registers implements RegisterAccess {
   }
 
   commit(): void {
+    this.#cpu.set32("stepping", this.#cpu.get32("eflags") & EFLAGS.TF ? 1 : 0);
     this.#cpu.call(flushTlb);
     this.#cpu.refresh();
   }

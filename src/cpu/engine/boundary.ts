@@ -43,6 +43,8 @@ export const attend: Routine = routine("boundary.attend", ["i32", "i32", "i32"],
     const pending = b.load("i32.load", base, at("fault"));
     b.if(pending, () => {
       b.set(completed, b.i32(0));
+      // INT n and its kin return to the next instruction: delivery needs the length.
+      b.store("i32.store", base, record, at("currentRecord"));
       b.if(b.not(b.and(pending, FAULT.ripValid)), () => b.call(settle, base, record));
       b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
     });

@@ -1,6 +1,6 @@
 // One virtual processor on an executor: host functions, code cache, run and reset. This is what a machine holds.
 import { ASSISTS } from "../assist/index.ts";
-import { betweenInstructions } from "../assist/boundary.ts";
+import { acceptEvents, betweenInstructions } from "../assist/boundary.ts";
 import { CpuContext, GuestFault } from "../assist/context.ts";
 import { deliverPending } from "../assist/deliver.ts";
 import { HALTED_ANY_INTERRUPT } from "../assist/halt.ts";
@@ -125,7 +125,9 @@ export class Processor implements Engine {
     if (c.get32("halted") && !this.#wakes()) return "halt";
     c.set32("halted", 0);
     c.set32("exit", EXIT.none);
-    const exit = EXITS[this.#executor.run(this.#base, budget)];
+    // What arrived between runs comes before the next instruction, unless an exception is still being delivered.
+    const accepts = c.get32("attention") !== 0 && c.get32("fault") === 0;
+    const exit = EXITS[accepts && !acceptEvents(c) ? c.get32("exit") : this.#executor.run(this.#base, budget)];
     if (exit === undefined) throw new Error("Bug in Nido: the interpreter stopped without a reason");
     return exit;
   }

@@ -18,9 +18,10 @@ const ACCESS_DB = 0x4000;
 export const updateAttention: Routine = routine("mode.attention", ["i32"], undefined, (b, base) => {
   const interrupt = b.and(get(b, base, "intr"), has(b, base, "eflags", EFLAGS.IF));
   const nmi = b.and(get(b, base, "nmiPending"), b.not(get(b, base, "nmiBlocked")));
-  const wanted = b.or(b.or(interrupt, nmi), get(b, base, "shadow"));
+  const wanted = b.or(b.or(interrupt, nmi), b.ne(get(b, base, "shadow"), 0));
   // Instruction breakpoints (DR7.R/Wn = 00) and single-step need a look between instructions.
-  const step = b.or(has(b, base, "eflags", EFLAGS.TF), has(b, base, "dr7", 0xff));
+  const debug = b.or(has(b, base, "dr7", 0xff), b.ne(get(b, base, "debugHits"), 0));
+  const step = b.or(has(b, base, "eflags", EFLAGS.TF), debug);
   const kick = b.and(get(b, base, "attention"), ATTENTION.kick);
   put(b, base, "attention", b.or(b.or(wanted, b.shl(step, 1)), kick));
 });
