@@ -1,6 +1,7 @@
 // Node as the host of a machine's thread.
 import { randomFillSync } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { MessageChannel } from "node:worker_threads";
 import type { ByteStore } from "../../disk/byte-store.ts";
 import type { DiskConfig } from "../../machine/attachments.ts";
@@ -23,6 +24,7 @@ export function nodeThreadPlatform(): ThreadPlatform {
     checkMemory: checkHostMemory,
     readFile: readBootFile,
     embeddedGuest: EMBEDDED_GUEST,
+    readInterpreterModule,
     release,
     openDisk: (disk) => openDisk(disk, open),
     openLog,
@@ -33,6 +35,11 @@ export function nodeThreadPlatform(): ThreadPlatform {
       return { cancel: () => clearTimeout(timer) };
     },
   };
+}
+
+/** What scripts/build-engine.mjs wrote; sources that run unbuilt have none. */
+async function readInterpreterModule(): Promise<Uint8Array | undefined> {
+  return readFile(new URL("../../engine/interpreter.wasm", import.meta.url)).catch(() => undefined);
 }
 
 /** Opens a disk's file, which no other disk of the machine may change. */

@@ -38,6 +38,7 @@ export class ConsolePort {
   #full = false;
   #held = false;
   #guestOpen = false;
+  #ending = false;
 
   constructor(name: string, owner: PortOwner) {
     this.name = name;
@@ -58,6 +59,7 @@ export class ConsolePort {
   connect(listener: PortListener): void {
     this.#listener = listener;
     this.#held = false;
+    this.#ending = false;
     this.#owner.hostChanged();
     if (this.#guestOpen) listener.open?.();
     this.#owner.outputWanted();
@@ -69,6 +71,12 @@ export class ConsolePort {
     this.#held = false;
     this.#owner.hostChanged();
     this.#owner.outputWanted();
+  }
+
+  /** Takes the host's end away as soon as the guest has had all that was written: it then sees the end of its input. */
+  end(): void {
+    this.#ending = true;
+    this.#endIfDrained();
   }
 
   /** Sends bytes to the guest; they are copied. False asks the caller to wait for `drain` before the next write. */
@@ -102,9 +110,16 @@ export class ConsolePort {
   /** The guest took the first `count` bytes of the input. */
   taken(count: number): void {
     this.#input = this.#input.subarray(count);
+    this.#endIfDrained();
     if (!this.#full || this.#input.length > HIGH_WATER / 2) return;
     this.#full = false;
     this.#listener?.drain?.();
+  }
+
+  #endIfDrained(): void {
+    if (!this.#ending || this.#input.length > 0) return;
+    this.#ending = false;
+    this.disconnect();
   }
 
   /** Bytes from the guest. */

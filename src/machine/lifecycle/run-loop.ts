@@ -1,0 +1,142 @@
+// The heart of a machine: slices of the processor, the timers between them, and the waiting when there is nothing to do.
+//
+//   turn ── fire due timers ── slice of <= 1 ms ─┬─ again, for 2 ms ── yield to the event loop ──> turn
+//                                                └─ halted ── nap until the next timer or interrupt ──> turn
+//
+// A slice is never longer than the time to the next timer, and a timer that is armed meanwhile for an earlier time cuts it short: guests see their
+// timers on time. Slices return often also because V8 swaps in optimised code only when a function is entered anew.
+import type { Engine } from "../../cpu/engine/engine.ts";
+import type { MachineClock } from "../clock.ts";
+import type { MachineEnd, MachineHost } from "../machine.ts";
+import { asVmError } from "../protocol.ts";
+import { Nap } from "./nap.ts";
+import { SliceBudget } from "./slice-budget.ts";
+
+const SLICE_NS = 1e6;
+const TURN_NS = 2e6;
+/** A timer that close is waited for between slices rather than cut exactly. */
+const SHORTEST_SLICE_NS = 20_000;
+
+/** What the loop drives. */
+export interface RunLoopParts {
+  readonly engine: Engine;
+  readonly clock: MachineClock;
+  readonly host: Pick<MachineHost, "clock" | "scheduleSoon" | "scheduleAfter" | "congestion">;
+  /** Says where the processor stands, for the report of a triple fault. */
+  readonly describeShutdown: () => string;
+  /** Called once, when the loop has stopped for good. */
+  readonly ended: (end: MachineEnd) => void;
+}
+
+/** Runs one machine until something ends it. */
+export class RunLoop {
+  readonly #parts: RunLoopParts;
+  readonly #budget = new SliceBudget();
+  readonly #nap: Nap;
+  #end: MachineEnd | undefined;
+  #over = false;
+  /** In a slice: when it is to end; otherwise -Infinity. */
+  #sliceEndNs = Number.NEGATIVE_INFINITY;
+  /** In a nap: when it is to end; otherwise -Infinity. */
+  #napEndNs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: RunLoopParts) {
+    this.#parts = parts;
+    this.#nap = new Nap(parts.host, this.#turn);
+    parts.clock.onEarlier = (atNs) => this.#timerArmed(atNs);
+  }
+
+  /** Lets time and processor run. */
+  start(): void {
+    this.#parts.clock.resume();
+    this.#soon();
+  }
+
+  /** Something wants the processor's attention: ends a nap. */
+  wake(): void {
+    this.#nap.wake();
+  }
+
+  /** Ends the machine, at the latest after the instruction that runs now. The first reason counts. */
+  end(reason: MachineEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = reason;
+    if (this.#sliceEndNs > 0) this.#parts.engine.kick();
+    else {
+      this.#nap.cancel();
+      this.#soon();
+    }
+  }
+
+  readonly #turn = (): void => {
+    if (this.#over) return;
+    this.#napEndNs = Number.NEGATIVE_INFINITY;
+    try {
+      this.#runTurn();
+    } catch (error) {
+      this.#end = { kind: "error", error: asVmError(error) };
+    }
+    if (this.#end !== undefined) this.#finish(this.#end);
+  };
+
+  #runTurn(): void {
+    const { clock } = this.#parts;
+    const turnEnd = clock.now() + TURN_NS;
+    while (clock.now() < turnEnd) {
+      clock.fireDue();
+      if (this.#end !== undefined) return;
+      const exit = this.#runSlice();
+      if (this.#end !== undefined) return;
+      if (exit === "shutdown") return this.end({ kind: "tripleFault", detail: this.#parts.describeShutdown() });
+      if (exit === "halt" && clock.nextAt > clock.now()) return this.#rest();
+    }
+    this.#goOn();
+  }
+
+  #runSlice(): ReturnType<Engine["run"]> {
+    const { engine, clock } = this.#parts;
+    const began = clock.now();
+    const length = Math.min(SLICE_NS, Math.max(clock.nextAt - began, SHORTEST_SLICE_NS));
+    const before = engine.instructions;
+    this.#sliceEndNs = began + length;
+    try {
+      return engine.run(this.#budget.instructions(length));
+    } finally {
+      this.#sliceEndNs = Number.NEGATIVE_INFINITY;
+      this.#budget.measured(engine.instructions - before, clock.now() - began);
+    }
+  }
+
+  /** The next turn, after a look at the event loop. While nobody takes the output, time stands still for the guest. */
+  #goOn(): void {
+    const { congestion } = this.#parts.host;
+    if (congestion === undefined) return this.#soon();
+    this.#parts.clock.pause();
+    void congestion.then(() => {
+      this.#parts.clock.resume();
+      this.#soon();
+    });
+  }
+
+  #rest(): void {
+    const { clock } = this.#parts;
+    this.#napEndNs = clock.nextAt;
+    this.#nap.start(this.#napEndNs - clock.now());
+  }
+
+  #timerArmed(atNs: number): void {
+    if (atNs < this.#sliceEndNs) this.#parts.engine.kick();
+    else if (atNs < this.#napEndNs) this.#nap.wake();
+  }
+
+  #soon(): void {
+    this.#parts.host.scheduleSoon(this.#turn);
+  }
+
+  #finish(end: MachineEnd): void {
+    this.#over = true;
+    this.#nap.cancel();
+    this.#parts.clock.pause();
+    this.#parts.ended(end);
+  }
+}
