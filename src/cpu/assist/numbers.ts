@@ -9,7 +9,6 @@ export const HELPER = {
   readCr: 5,
   writeDr: 6,
   readDr: 7,
-  deliver: 8,
   iret: 9,
   farJump: 10,
   farCall: 11,
@@ -17,8 +16,6 @@ export const HELPER = {
   rdtsc: 13,
   rdpmc: 14,
   random: 15,
-  loadSegment: 16,
-  loadSystemSegment: 17,
   xsetbv: 18,
   invpcid: 19,
   lar: 20,
@@ -29,8 +26,15 @@ export const HELPER = {
   flushTlb: 25,
   sysenter: 26,
   sysexit: 27,
-  taskSwitch: 28,
   halt: 29,
   mwait: 30,
   lmsw: 31,
+  loadLdt: 32,
+  loadTask: 33,
 } as const;
+
+/** Argument of HELPER.x87: what is asked. */
+export const X87_HELPER = { ferr: 0, ferrGone: 1, opcode: 2 } as const;
+
+/** Arguments of the far transfers' helpers: operand size in bytes << 16, below it the selector, or how many bytes RET releases. */
+export const FAR_ARGUMENT = { sizeShift: 16, mask: 0xffff } as const;

@@ -1,0 +1,286 @@
+// x87 data transfer (SDM 1 §5.2.1) and constants (§5.2.5).
+import { FROM_FLOAT, fromInteger, TO_FLOAT, toInteger, truncating } from "../../float/extended-convert.ts";
+import { headLeft, INDEFINITE, QUIET_BIT, raisedLeft } from "../../float/extended.ts";
+import { EXCEPTIONS, FSW } from "../../float/status.ts";
+import type { Expr } from "../../ir/types.ts";
+import { type Instruction, instruction, type Operand } from "../instruction.ts";
+import type { Sem } from "../sem.ts";
+import {
+  begin, clearC1, completes, controlWord, fill, finish, fpu, headOf, isEmpty, noteInstruction, physical, pop, push, raise, setIndefinite, setRegister, significandOf,
+  UNDERFLOW, writeResult,
+} from "./stack.ts";
+
+/** A value on its way onto the stack. */
+interface Loaded {
+  readonly head: Expr;
+  readonly significand: Expr;
+  readonly raised: Expr;
+}
+
+/** Linear address `offset` bytes into an operand. */
+export function inside(o: Sem, linear: Expr, offset: number): Expr {
+  const sum = o.add(linear, BigInt(offset));
+  return o.long ? sum : o.zext(sum, 32);
+}
+
+/** Reads a single, double or integer operand, exactly; DE is left for denormals, signalling NaNs stay as they are. */
+export function loadNumber(o: Sem, op: Operand, integer: boolean): Loaded {
+  const value = o.read(op);
+  const significand = integer ? o.call(fromInteger, o.base(), o.sext(value, op.width)) : o.call(FROM_FLOAT[op.width as 32 | 64], o.base(), value);
+  return { significand, head: headLeft(o, o.base()), raised: raisedLeft(o, o.base()) };
+}
+
+/** FLD of single and double converts, so that a signalling NaN is invalid and becomes quiet. */
+function quieted(o: Sem, x: Loaded): Loaded {
+  const nan = o.eq(o.and(x.head, 0x7fff), 0x7fff);
+  const finite = o.not(o.shl(x.significand, 1));
+  const signalling = o.and(o.and(nan, o.not(finite)), o.not(o.and(x.significand, QUIET_BIT)));
+  return { head: x.head, significand: o.or(x.significand, o.shl(o.extU(signalling), 62)), raised: o.or(x.raised, signalling) };
+}
+
+function pushValue(o: Sem, x: Loaded, memory?: Operand): void {
+  noteInstruction(o);
+  finish(o, o.call(push, o.base(), x.head, x.significand, x.raised), memory);
+}
+
+function load80(o: Sem, op: Operand): Loaded {
+  const linear = o.address(op);
+  const significand = o.loadMemory(linear, 64);
+  return { significand, head: o.wrap(o.loadMemory(inside(o, linear, 8), 16)), raised: o.i32(0) };
+}
+
+function loadRegister(o: Sem, op: Operand): Loaded {
+  const n = physical(o, op);
+  const absent = isEmpty(o, o.base(), n);
+  const head = o.select(absent, o.i32(INDEFINITE.head), headOf(o, o.base(), n));
+  const significand = o.select(absent, o.i64(INDEFINITE.significand), significandOf(o, o.base(), n));
+  return { head, significand, raised: o.select(absent, o.i32(UNDERFLOW), o.i32(0)) };
+}
+
+/** Stores 80 bits. On silicon too the significand is stored when only the head's page faults. */
+export function store80(o: Sem, linear: Expr, head: Expr, significand: Expr): void {
+  o.storeMemory(linear, 64, significand);
+  o.storeMemory(inside(o, linear, 8), 16, o.extU(head));
+}
+
+/** What a store to memory gives: the bits, or for 80 bits a significand with its head, and exceptions. */
+interface Stored {
+  readonly value: Expr;
+  readonly head?: Expr;
+}
+
+/**
+ * Stores ST(0): `convert` leaves its exceptions in the state; `absent` is what an empty register stores. Numeric exceptions that are
+ * unmasked keep memory and stack as they are (SDM 1 §8.5.4–5), and not even the address is looked at; an inexact result is stored all
+ * the same.
+ */
+export function storeTop(o: Sem, op: Operand, pops: boolean, absent: Stored, convert: (head: Expr, significand: Expr) => Stored): void {
+  begin(o);
+  const n = physical(o, 0);
+  const value = o.variable(absent.value);
+  const head = o.variable(absent.head ?? o.i32(0));
+  const raised = o.variable(o.i32(UNDERFLOW));
+  o.if(o.not(isEmpty(o, o.base(), n)), () => {
+    const r = convert(headOf(o, o.base(), n), significandOf(o, o.base(), n));
+    o.set(value, r.value);
+    if (r.head) o.set(head, r.head);
+    o.set(raised, r.head ? o.i32(0) : raisedLeft(o, o.base()));
+  });
+  const blocking = o.and(o.and(o.get(raised), EXCEPTIONS & ~FSW.PE), o.xor(controlWord(o, o.base()), -1));
+  o.if(o.not(blocking), () => {
+    const linear = o.address(op, true);
+    if (absent.head) store80(o, linear, o.get(head), o.get(value));
+    else o.storeMemory(linear, op.width, o.get(value));
+  });
+  noteInstruction(o);
+  const unmasked = o.call(raise, o.base(), o.get(raised));
+  if (pops) o.if(o.not(blocking), () => pop(o, o.base()));
+  finish(o, unmasked, op);
+}
+
+/** The indefinite in single and double format. */
+const INDEFINITE_BITS = { 32: 0xffc0_0000n, 64: 0xfff8_0000_0000_0000n } as const;
+
+function storeFloat(o: Sem, op: Operand, pops: boolean): void {
+  const width = op.width as 32 | 64;
+  storeTop(o, op, pops, { value: o.i64(INDEFINITE_BITS[width]) }, (head, significand) => ({
+    value: o.call(TO_FLOAT[width], o.base(), controlWord(o, o.base()), head, significand),
+  }));
+}
+
+function store80Top(o: Sem, op: Operand): void {
+  storeTop(o, op, true, { value: o.i64(INDEFINITE.significand), head: o.i32(INDEFINITE.head) }, (head, value) => ({ value, head }));
+}
+
+function storeInteger(o: Sem, op: Operand, pops: boolean, truncates = false): void {
+  const control = controlWord(o, o.base());
+  storeTop(o, op, pops, { value: o.i64(1n << BigInt(op.width - 1)) }, (head, significand) => ({
+    value: o.call(toInteger, o.base(), truncates ? truncating(o, control) : control, head, significand, o.i64(op.width)),
+  }));
+}
+
+/** FST and FSTP to a register copy whatever is there. */
+function copyTop(o: Sem, op: Operand, pops: boolean): void {
+  begin(o);
+  noteInstruction(o);
+  const base = o.base();
+  const [from, to] = [physical(o, 0), physical(o, op)];
+  const absent = isEmpty(o, base, from);
+  const unmasked = o.call(raise, base, o.select(absent, o.i32(UNDERFLOW), o.i32(0)));
+  o.if(completes(o, unmasked), () => {
+    const head = o.select(absent, o.i32(INDEFINITE.head), headOf(o, base, from));
+    setRegister(o, base, to, head, o.select(absent, o.i64(INDEFINITE.significand), significandOf(o, base, from)));
+    fill(o, base, to);
+    if (pops) pop(o, base);
+  });
+  finish(o, unmasked);
+}
+
+/** The undocumented D9 D8: like FSTP, but an empty ST(0) is just popped. */
+function copyTopSilently(o: Sem, op: Operand): void {
+  begin(o);
+  noteInstruction(o);
+  const base = o.base();
+  const [from, to] = [physical(o, 0), physical(o, op)];
+  clearC1(o, base);
+  o.if(o.not(isEmpty(o, base, from)), () => {
+    setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from));
+    fill(o, base, to);
+  });
+  pop(o, base);
+}
+
+function store(o: Sem, op: Operand, pops: boolean): void {
+  if (op.kind === "st") copyTop(o, op, pops);
+  else if (op.width === 80) store80Top(o, op);
+  else storeFloat(o, op, pops);
+}
+
+/** Rows of integer loads and stores: m16, m32, m64. */
+const integers = (sixteen: string, thirtyTwo: string, sixtyFour?: string): string[] =>
+  fpu(`${sixteen} | m16int`, `${thirtyTwo} | m32int`, ...(sixtyFour ? [`${sixtyFour} | m64int`] : []));
+
+/** The constants as the default rounding gives them, and the bits that decide the others: SDM 2A, FLD1…. */
+interface Constant {
+  readonly name: string;
+  readonly opcode: string;
+  readonly head: number;
+  /** Rounded to nearest. */
+  readonly nearest: bigint;
+  /** Added when rounding down, up and to zero. */
+  readonly down: bigint;
+  readonly up: bigint;
+}
+
+const CONSTANTS: readonly Constant[] = [
+  { name: "FLD1", opcode: "D9 E8", head: 0x3fff, nearest: 0x8000_0000_0000_0000n, down: 0n, up: 0n },
+  { name: "FLDL2T", opcode: "D9 E9", head: 0x4000, nearest: 0xd49a_784b_cd1b_8afen, down: 0n, up: 1n },
+  { name: "FLDL2E", opcode: "D9 EA", head: 0x3fff, nearest: 0xb8aa_3b29_5c17_f0bcn, down: -1n, up: 0n },
+  { name: "FLDPI", opcode: "D9 EB", head: 0x4000, nearest: 0xc90f_daa2_2168_c235n, down: -1n, up: 0n },
+  { name: "FLDLG2", opcode: "D9 EC", head: 0x3ffd, nearest: 0x9a20_9a84_fbcf_f799n, down: -1n, up: 0n },
+  { name: "FLDLN2", opcode: "D9 ED", head: 0x3ffe, nearest: 0xb172_17f7_d1cf_79acn, down: -1n, up: 0n },
+  { name: "FLDZ", opcode: "D9 EE", head: 0, nearest: 0n, down: 0n, up: 0n },
+];
+
+function constant({ name, opcode, head, nearest, down, up }: Constant): Instruction {
+  return instruction(name, {
+    forms: fpu(opcode),
+    sem: (o) => {
+      begin(o);
+      const significand = o.variable(o.i64(nearest));
+      const mode = o.and(o.shrU(controlWord(o, o.base()), 10), 3);
+      if (down !== 0n) o.if(o.and(mode, 1), () => o.set(significand, o.i64(nearest + down)));
+      if (up !== 0n) o.if(o.eq(mode, 2), () => o.set(significand, o.i64(nearest + up)));
+      pushValue(o, { head: o.i32(head), significand: o.get(significand), raised: o.i32(0) });
+    },
+  });
+}
+
+/** FCMOVcc: condition codes of Jcc, by the second opcode byte. */
+function conditionalMove(name: string, row: string, cc: number): Instruction {
+  return instruction(name, {
+    forms: fpu(row),
+    access: "rw r",
+    sem: (o, [, src]) => {
+      begin(o);
+      noteInstruction(o);
+      const base = o.base();
+      const [to, from] = [physical(o, 0), physical(o, src!)];
+      const absent = o.or(isEmpty(o, base, to), isEmpty(o, base, from));
+      o.if(absent, () => underflow(o, to), () => {
+        o.if(o.condition(cc), () => setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from)));
+      });
+    },
+  });
+}
+
+/** An operand is missing: the destination becomes the indefinite. */
+function underflow(o: Sem, to: Expr): void {
+  const unmasked = o.call(writeResult, o.base(), to, o.i32(INDEFINITE.head), o.i64(INDEFINITE.significand), o.i32(UNDERFLOW));
+  finish(o, unmasked);
+}
+
+function exchange(o: Sem, op: Operand): void {
+  begin(o);
+  noteInstruction(o);
+  const base = o.base();
+  const [a, c] = [physical(o, 0), physical(o, op)];
+  const absent = o.or(isEmpty(o, base, a), isEmpty(o, base, c));
+  const unmasked = o.call(raise, base, o.select(absent, o.i32(UNDERFLOW), o.i32(0)));
+  o.if(completes(o, unmasked), () => {
+    for (const n of [a, c]) o.if(isEmpty(o, base, n), () => setIndefinite(o, base, n));
+    const [head, significand] = [headOf(o, base, a), significandOf(o, base, a)];
+    setRegister(o, base, a, headOf(o, base, c), significandOf(o, base, c));
+    setRegister(o, base, c, head, significand);
+    fill(o, base, a);
+    fill(o, base, c);
+  });
+  finish(o, unmasked);
+}
+
+export const x87Move: readonly Instruction[] = [
+  instruction("FLD", {
+    forms: fpu("D9 /0 | m32fp", "DD /0 | m64fp", "DB /5 | m80fp", "D9 C0+i | ST(i)"),
+    access: "r",
+    sem: (o, [src]) => {
+      begin(o);
+      if (src!.kind === "st") pushValue(o, loadRegister(o, src!));
+      else if (src!.width === 80) pushValue(o, load80(o, src!), src!);
+      else pushValue(o, quieted(o, loadNumber(o, src!, false)), src!);
+    },
+  }),
+  instruction("FST", { forms: fpu("D9 /2 | m32fp", "DD /2 | m64fp", "DD D0+i | ST(i)"), access: "w", sem: (o, [dst]) => store(o, dst!, false) }),
+  instruction("FSTP", {
+    // DF D0 and DF D8 are undocumented aliases of DD D8.
+    forms: fpu("D9 /3 | m32fp", "DD /3 | m64fp", "DB /7 | m80fp", "DD D8+i | ST(i)", "DF D0+i | ST(i)", "DF D8+i | ST(i)"),
+    access: "w",
+    sem: (o, [dst]) => store(o, dst!, true),
+  }),
+  instruction("FSTPNCE", {
+    forms: fpu("D9 D8+i | ST(i)"),
+    access: "w",
+    sem: (o, [dst]) => copyTopSilently(o, dst!),
+  }),
+  instruction("FILD", {
+    forms: integers("DF /0", "DB /0", "DF /5"),
+    access: "r",
+    sem: (o, [src]) => {
+      begin(o);
+      pushValue(o, loadNumber(o, src!, true), src!);
+    },
+  }),
+  instruction("FIST", { forms: integers("DF /2", "DB /2"), access: "w", sem: (o, [dst]) => storeInteger(o, dst!, false) }),
+  instruction("FISTP", { forms: integers("DF /3", "DB /3", "DF /7"), access: "w", sem: (o, [dst]) => storeInteger(o, dst!, true) }),
+  instruction("FISTTP", { forms: integers("DF /1", "DB /1", "DD /1"), access: "w", feature: "SSE3", sem: (o, [dst]) => storeInteger(o, dst!, true, true) }),
+  // DD C8 and DF C8 are undocumented aliases of D9 C8.
+  instruction("FXCH", { forms: fpu("D9 C8+i | ST(i)", "DD C8+i | ST(i)", "DF C8+i | ST(i)"), access: "rw", sem: (o, [src]) => exchange(o, src!) }),
+  ...CONSTANTS.map(constant),
+  conditionalMove("FCMOVB", "DA C0+i | ST, ST(i)", 2),
+  conditionalMove("FCMOVE", "DA C8+i | ST, ST(i)", 4),
+  conditionalMove("FCMOVBE", "DA D0+i | ST, ST(i)", 6),
+  conditionalMove("FCMOVU", "DA D8+i | ST, ST(i)", 10),
+  conditionalMove("FCMOVNB", "DB C0+i | ST, ST(i)", 3),
+  conditionalMove("FCMOVNE", "DB C8+i | ST, ST(i)", 5),
+  conditionalMove("FCMOVNBE", "DB D0+i | ST, ST(i)", 7),
+  conditionalMove("FCMOVNU", "DB D8+i | ST, ST(i)", 11),
+];
