@@ -76,17 +76,23 @@ export function initialData(test: TestCase): Uint8Array {
   return data;
 }
 
-/** The changed words between two images of the data area, in the form a result has them. */
-export function changedWords(before: Uint8Array, after: Uint8Array): MemoryBytes[] {
-  const same = (at: number): boolean => {
-    for (let i = at; i < at + 8; i++) if (before[i] !== after[i]) return false;
-    return true;
-  };
+/**
+ * The changed words between two images of the data area, in the form a result has them: runs of whole 8-byte words, none longer
+ * than `longest` bytes. Both images are DATA_BYTES long and begin at a multiple of 8 in their buffers.
+ */
+export function changedWords(before: Uint8Array, after: Uint8Array, longest: number = DATA_WRITABLE): MemoryBytes[] {
+  const [then, now] = [before, after].map((bytes) => new Int32Array(bytes.buffer, bytes.byteOffset, DATA_WRITABLE / 4)) as [
+    Int32Array,
+    Int32Array,
+  ];
+  const same = (word: number): boolean => then[word] === now[word] && then[word + 1] === now[word + 1];
   const runs: MemoryBytes[] = [];
-  for (let at = 0; at < DATA_WRITABLE; at += 8) {
-    const from = at;
-    while (at < DATA_WRITABLE && !same(at)) at += 8;
-    if (at > from) runs.push({ offset: from, bytes: after.slice(from, at) });
+  for (let word = 0; word < then.length; word += 2) {
+    const from = word;
+    while (word < then.length && (word - from) * 4 < longest && !same(word)) word += 2;
+    if (word === from) continue;
+    runs.push({ offset: from * 4, bytes: after.slice(from * 4, word * 4) });
+    word -= 2;
   }
   return runs;
 }

@@ -1,5 +1,5 @@
 // Compares what an engine made of a case with what silicon made of it, and says the difference so that a person can act on it.
-import { DATA_BASE, initialData, type MemoryBytes, type Outcome, type TestCase, type TestResult } from "./case.ts";
+import { changedWords, DATA_BASE, initialData, type MemoryBytes, type Outcome, type TestCase, type TestResult } from "./case.ts";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "./state.ts";
 import { opennessOf, type Openness, type Row } from "./undefined.ts";
 
@@ -31,19 +31,20 @@ const FLAG_LETTERS: readonly (readonly [bit: bigint, name: string])[] = [
 export function compare(row: Row, test: TestCase, expected: TestResult, got: TestResult): FieldDifference[] {
   const open = opennessOf(row, test);
   const found: FieldDifference[] = [];
-  const note = (field: string, initial: string, want: string, have: string): void => {
-    if (want !== have) found.push({ field, initial, expected: want, got: have });
-  };
-  note("outcome", "", outcomeText(expected.outcome), outcomeText(got.outcome));
+  const [want, have] = [outcomeText(expected.outcome), outcomeText(got.outcome)];
+  if (want !== have) found.push({ field: "outcome", initial: "", expected: want, got: have });
   if (open.everything || found.length > 0) return found;
-  compareGeneral(test, expected.state, got.state, open, note);
-  compareVector(test, expected.state, got.state, open, note);
-  compareX87(test.state, expected.state, got.state, open, note);
-  compareMemory(test, expected.memory, got.memory, open, note);
+  compareGeneral(test, expected.state, got.state, open, found);
+  compareVector(test, expected.state, got.state, open, found);
+  compareX87(test.state, expected.state, got.state, open, found);
+  compareMemory(test, expected.memory, got.memory, open, found);
   return found;
 }
 
-type Note = (field: string, initial: string, want: string, have: string) => void;
+/** Notes a field that differs; only then are the values turned into text. */
+function note<T>(found: FieldDifference[], field: string, [initial, want, have]: readonly [T, T, T], text: (value: T) => string): void {
+  found.push({ field, initial: text(initial), expected: text(want), got: text(have) });
+}
 
 const VECTOR_NAMES: Readonly<Record<number, string>> = {
   0: "#DE",
@@ -81,31 +82,31 @@ function flagText(flags: bigint): string {
   );
 }
 
-function compareGeneral({ mode, state }: TestCase, want: CpuState, have: CpuState, open: Openness, note: Note): void {
-  const hex = (value: bigint): string =>
-    BigInt.asUintN(mode, value)
-      .toString(16)
-      .padStart(mode / 4, "0");
+function compareGeneral({ mode, state }: TestCase, want: CpuState, have: CpuState, open: Openness, found: FieldDifference[]): void {
+  const hex = (value: bigint): string => value.toString(16).padStart(mode / 4, "0");
+  const check = (field: string, of: (s: CpuState) => bigint, text: (value: bigint) => string = hex): void => {
+    const values = [of(state), of(want), of(have)] as const;
+    if (values[1] !== values[2]) note(found, field, values, text);
+  };
   for (let i = 0; i < (mode === 64 ? 16 : 8); i++) {
-    const name = mode === 64 ? GPR_NAMES[i]! : GPR_NAMES[i]!.replace("r", "e");
-    note(name, hex(state.gpr(i)), hex(want.gpr(i)), hex(have.gpr(i)));
+    const name = GPR_NAMES[i]!;
+    check(mode === 64 ? name : name.replace("r", "e"), (s) => BigInt.asUintN(mode, s.gpr(i)));
   }
-  note("rip", state.rip.toString(16), want.rip.toString(16), have.rip.toString(16));
+  check("rip", (s) => s.rip);
   const mask = VISIBLE_FLAGS & ~open.flags;
-  note("flags", flagText(state.rflags & mask), flagText(want.rflags & mask), flagText(have.rflags & mask));
-  for (let i = 0; i < 6; i++)
-    note(SEGMENT_NAMES[i]!, state.segment(i).toString(16), want.segment(i).toString(16), have.segment(i).toString(16));
+  check("flags", (s) => s.rflags & mask, flagText);
+  for (let i = 0; i < 6; i++) check(SEGMENT_NAMES[i]!, (s) => BigInt(s.segment(i)));
   if (mode !== 64) return;
-  note("fs base", hex(state.fsBase), hex(want.fsBase), hex(have.fsBase));
-  note("gs base", hex(state.gsBase), hex(want.gsBase), hex(have.gsBase));
+  check("fs base", (s) => s.fsBase);
+  check("gs base", (s) => s.gsBase);
 }
 
-function compareVector({ mode, state }: TestCase, want: CpuState, have: CpuState, open: Openness, note: Note): void {
-  note("mxcsr", state.mxcsr.toString(16), want.mxcsr.toString(16), have.mxcsr.toString(16));
+function compareVector({ mode, state }: TestCase, want: CpuState, have: CpuState, open: Openness, found: FieldDifference[]): void {
+  if (want.mxcsr !== have.mxcsr) note(found, "mxcsr", [state.mxcsr, want.mxcsr, have.mxcsr], (value) => value.toString(16));
   for (let i = 0; i < (mode === 64 ? 16 : 8); i++) {
-    const [wanted, got] = [want.xmm(i), have.xmm(i)];
-    if (open.relative !== 0 && lanesAgree(wanted, got, open.relative)) continue;
-    note(`xmm${i}`, vectorText(state.xmm(i)), vectorText(wanted), vectorText(got));
+    const values = [state.xmm(i), want.xmm(i), have.xmm(i)] as const;
+    if (sameBytes(values[1], values[2]) || (open.relative !== 0 && lanesAgree(values[1], values[2], open.relative))) continue;
+    note(found, `xmm${i}`, values, vectorText);
   }
 }
 
@@ -128,15 +129,18 @@ function lanesAgree(want: Uint8Array, have: Uint8Array, relative: number): boole
 }
 
 /** Not compared: FOP, FIP and FDP, which processors since the Pentium 4 update differently (SDM 1 §8.1.8, §8.1.9). */
-function compareX87(initial: CpuState, want: CpuState, have: CpuState, open: Openness, note: Note): void {
-  const hex = (value: number): string => value.toString(16).padStart(4, "0");
-  note("fcw", hex(initial.fcw), hex(want.fcw), hex(have.fcw));
-  note("fsw", hex(initial.fsw), hex(want.fsw & ~open.fsw), hex(have.fsw & ~open.fsw));
-  note("ftw", hex(initial.ftw), hex(want.ftw), hex(have.ftw));
+function compareX87(initial: CpuState, want: CpuState, have: CpuState, open: Openness, found: FieldDifference[]): void {
+  const check = (field: string, of: (s: CpuState) => number): void => {
+    const values = [of(initial), of(want), of(have)] as const;
+    if (values[1] !== values[2]) note(found, field, values, (value) => value.toString(16).padStart(4, "0"));
+  };
+  check("fcw", (s) => s.fcw);
+  check("fsw", (s) => s.fsw & ~open.fsw);
+  check("ftw", (s) => s.ftw);
   for (let i = 0; i < 8; i++) {
-    const [wanted, got] = [want.st(i), have.st(i)];
-    if (open.ulps > 0 && extendedClose(wanted, got, open.ulps)) continue;
-    note(`st${i}`, extendedText(initial.st(i)), extendedText(wanted), extendedText(got));
+    const values = [initial.st(i), want.st(i), have.st(i)] as const;
+    if (sameBytes(values[1], values[2]) || (open.ulps > 0 && extendedClose(values[1], values[2], open.ulps))) continue;
+    note(found, `st${i}`, values, extendedText);
   }
 }
 
@@ -153,28 +157,39 @@ function extendedOrder(bytes: Uint8Array): { negative: boolean; magnitude: bigin
   return { negative: head >= 0x8000, magnitude: (BigInt(head & 0x7fff) << 63n) | fraction };
 }
 
+/** Whether two ordinary numbers of one sign are neighbours within `ulps`. */
 function extendedClose(want: Uint8Array, have: Uint8Array, ulps: number): boolean {
   const [a, b] = [extendedOrder(want), extendedOrder(have)];
-  const distance = a.magnitude - b.magnitude;
   const special = a.magnitude >> 63n === 0x7fffn || b.magnitude >> 63n === 0x7fffn;
-  return distance === 0n && a.negative === b.negative && !special
-    ? sameBytes(want, have)
-    : !special && a.negative === b.negative && distance <= BigInt(ulps) && distance >= -BigInt(ulps);
+  const distance = a.magnitude - b.magnitude;
+  return !special && a.negative === b.negative && distance !== 0n && distance <= BigInt(ulps) && distance >= -BigInt(ulps);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
-function compareMemory(test: TestCase, want: readonly MemoryBytes[], have: readonly MemoryBytes[], open: Openness, note: Note): void {
+function compareMemory(
+  test: TestCase,
+  want: readonly MemoryBytes[],
+  have: readonly MemoryBytes[],
+  open: Openness,
+  found: FieldDifference[],
+): void {
   if (want.length === 0 && have.length === 0) return;
   const before = initialData(test);
-  const [wanted, got] = [before.slice(), before.slice()];
-  for (const { offset, bytes } of want) wanted.set(bytes, offset);
-  for (const { offset, bytes } of have) got.set(bytes, offset);
+  const after = (changes: readonly MemoryBytes[]): Uint8Array => {
+    const data = before.slice();
+    for (const { offset, bytes } of changes) data.set(bytes, offset);
+    return data;
+  };
+  const [wanted, got] = [after(want), after(have)];
   for (const [from, to] of open.memory) got.set(wanted.subarray(from, to), from);
-  for (let at = 0; at < wanted.length; at += 8) {
-    const text = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(at, at + 8)).toString("hex");
-    if (text(wanted) !== text(got)) note(`[${(DATA_BASE + at).toString(16)}]`, text(before), text(wanted), text(got));
+  for (const { offset } of changedWords(wanted, got, 8)) {
+    const word = (bytes: Uint8Array): Uint8Array => bytes.subarray(offset, offset + 8);
+    note(found, `[${(DATA_BASE + offset).toString(16)}]`, [word(before), word(wanted), word(got)], (bytes) =>
+      Buffer.from(bytes).toString("hex"),
+    );
   }
 }

@@ -4,14 +4,11 @@ import type { Form } from "../../src/cpu/isa/instruction.ts";
 
 const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^(SYSCALL|SYSENTER)$/, "enters the host's kernel"],
-  [/^INT$/, "vector 80h enters the host's kernel; the others are bare-metal tests"],
   [/^CPUID$/, "describes the host's processor"],
   [/^(RDTSC|RDTSCP|RDPMC|RDRAND|RDSEED|RDPID)$/, "gives another value every time"],
   [/^XGETBV$/, "describes the host's XCR0"],
   [/^(SGDT|SIDT|SLDT|STR|SMSW)$/, "is trapped and imitated by the host's kernel under UMIP"],
-  [/^(LAR|LSL|VERR|VERW)$/, "reads the host's descriptor tables"],
-  [/^(VMCALL|VMMCALL|XBEGIN|XABORT|XTEST|XEND|MONITOR|MWAIT)$/, "depends on the host's hypervisor"],
-  [/^(INT1|ICEBP)$/, "is a debug trap that the host's kernel turns into a signal of its own"],
+  [/^(VMCALL|VMMCALL|XBEGIN|XABORT|XTEST|XEND)$/, "depends on the host's hypervisor"],
 ];
 
 /** Why a row is not recorded, or undefined when it is. */

@@ -27,6 +27,7 @@ export function settleExplicit(d: Draft, places: Places): void {
 
 const SETTERS: Readonly<Record<string, Setter>> = Object.fromEntries([
   ...rows("0:8e 1:0/0 1:0/2 1:0/3 1:0/4 1:0/5 1:2 1:3", (d, p) => setGeneral(d, p, BigInt(d.prng.pick(SELECTORS)), 2)),
+  ...rows("0:cd", avoidSystemCall),
   ...rows("0:ff/2 0:ff/4", (d, p) => setGeneral(d, p, d.prng.chance(70) ? landingTarget(d) : anyTarget(d), d.operandSize / 8)),
   ...rows("0:ff/3 0:ff/5", (d, p) =>
     setMemory(d, p, [...littleEndian(landingTarget(d), d.operandSize / 8), d.prng.pick(CODE_SELECTORS) & 0xff, 0]),
@@ -57,6 +58,11 @@ function setMemory(d: Draft, { offset }: Places, bytes: readonly number[]): void
 function setGeneral(d: Draft, places: Places, value: bigint, size: number): void {
   if (places.rm >= 0) d.fix(places.rm, value | (size === 2 && d.prng.chance(30) ? BigInt(d.prng.next() & 0xff) << 24n : 0n));
   else setMemory(d, places, littleEndian(value, size));
+}
+
+/** INT 80h is Linux' 32-bit system call. */
+function avoidSystemCall(d: Draft): void {
+  if (d.encoding.immediate[0] === 0x80) d.encoding.immediate[0] = 0x81;
 }
 
 function farPointer(d: Draft, places: Places): void {

@@ -81,18 +81,23 @@ function forceAddressSize(d: Draft, size: 16 | 32): void {
 
 function chooseOperandSize(d: Draft): void {
   const { form, mode, prng } = d;
-  const wide = mode === 64 && (form.attributes.has("d64") || form.attributes.has("f64"));
-  const size =
-    form.opsize !== 0
-      ? form.opsize
-      : form.attributes.has("any")
-        ? prng.pick(mode === 64 ? ([16, 32, 64] as const) : ([16, 32] as const))
-        : 0;
-  d.encoding.rexW = form.rexW || (size === 64 && !wide);
-  const fixed = mode === 64 && form.attributes.has("f64");
-  d.operandSize = fixed ? 64 : size !== 0 ? size : wide ? 64 : 32;
-  if (size === 16 && !fixed) d.prefix(0x66);
+  const has = (attribute: string): boolean => form.attributes.has(attribute);
+  const prefixed = has("any") ? anySize(d) : form.opsize;
+  // Near branches and stack operations of 64-bit mode: 64 bits without asking.
+  const wide = mode === 64 && (has("d64") || has("f64") || (has("o64") && has("any")));
+  const fixed = mode === 64 && has("f64");
+  d.encoding.rexW = form.rexW || (prefixed === 64 && (!wide || has("any")));
+  if (prefixed === 16 && !fixed) d.prefix(0x66);
   else if (mode === 64 && form.prefix === "" && prng.chance(4)) d.encoding.rexForced = true;
+  d.operandSize = fixed ? 64 : prefixed === 16 && !has("any") ? 16 : wide ? 64 : prefixed === 0 ? 32 : prefixed;
+}
+
+/** For rows of any operand size: 0 for no prefix mostly, since a sibling row may own a prefix. */
+function anySize({ form, mode, prng }: Draft): 0 | 16 | 64 {
+  const dice = prng.below(100);
+  // An immediate of 32 bits would become one of 16.
+  const small = dice < 7 && !form.operands.some(({ kind, width }) => kind === "imm" && width === 32);
+  return small ? 16 : dice < 14 && mode === 64 ? 64 : 0;
 }
 
 /** Gives every operand a register or an address. */
@@ -134,7 +139,8 @@ function chooseRegister(d: Draft, operand: OperandSpec): number {
   if (operand.kind === "mm" || operand.kind === "mmrm" || operand.kind === "st") return d.prng.below(8);
   if (operand.kind === "sreg") return d.prng.chance(95) ? d.prng.pick([0, 2, 3, 4, 5]) : d.prng.below(8);
   const byte = operand.width === 8 && (operand.kind === "reg" || operand.kind === "rm");
-  const register = d.prng.below(extended ? 16 : 8);
+  // Register 0 of row 90 +r is NOP's.
+  const register = d.prng.between(d.form.map === 0 && d.form.opcode === 0x90 ? 1 : 0, extended ? 15 : 7);
   if (byte && extended && register >= 4 && register < 8) {
     const high = !(e.rexW || e.rexForced || e.rexR || e.rexX || e.rexB) && d.prng.chance(50);
     if (high) e.rexForbidden = true;
