@@ -151,6 +151,7 @@ export class Decoder {
     if (!this.#prefixMatches(c.prefix)) return false;
     const v = c.variant;
     if (c.rexW && !(this.rex & 8)) return false;
+    if (c.noRexB && this.rex & 1) return false;
     if (c.opsize && c.opsize !== this.#sizeFor(v)) return false;
     if ((this.#long ? v.long : v.legacy) < 0) return false;
     if (modrm >= 0 && c.fixed < 0 && !this.#modMatches(v, modrm >= 0xc0)) return false;
@@ -201,7 +202,6 @@ export class Decoder {
     const v = c.variant;
     this.variant = v;
     this.handler = this.#long ? v.long : v.legacy;
-    if (this.lock && !(v.memory && v.form.attributes.has("lock"))) return STATUS.undefined;
     this.base = this.index = this.seg = ZERO;
     this.scale = 0;
     this.displacement = 0;
@@ -214,7 +214,9 @@ export class Decoder {
       if (memory && !this.#memory(modrm)) return STATUS.more;
     }
     v.form.operands.forEach((o, i) => (this.operand[i] = this.#register(o, opcode, modrm)));
-    return this.#immediates(v);
+    const status = this.#immediates(v);
+    // Only now, since the bytes are fetched, and may fault, before they are judged.
+    return status === STATUS.ok && this.lock && !(v.memory && v.form.attributes.has("lock")) ? STATUS.undefined : status;
   }
 
   #applyOverride(): void {

@@ -15,6 +15,8 @@ export interface Candidate {
   /** Operand size in force, or 0. */
   readonly opsize: number;
   readonly rexW: boolean;
+  /** Not with REX.B. */
+  readonly noRexB: boolean;
 }
 
 const PREFIX: Readonly<Record<string, Candidate["prefix"]>> = { "": 0, NP: 1, "66": 2, F3: 3, F2: 4 };
@@ -32,7 +34,7 @@ export function tableIndex(map: number, opcode: number): number {
 }
 
 function specificity(c: Candidate): number {
-  return (c.fixed >= 0 ? (c.fixedMask === 0xff ? 64 : 32) : 0) + (c.prefix >= 2 ? 16 : c.prefix === 1 ? 8 : 0) + (c.rexW ? 4 : 0) + (c.opsize ? 2 : 0) + (c.digit >= 0 ? 1 : 0);
+  return (c.fixed >= 0 ? (c.fixedMask === 0xff ? 64 : 32) : 0) + (c.prefix >= 2 ? 16 : c.prefix === 1 ? 8 : 0) + (c.noRexB ? 8 : 0) + (c.rexW ? 4 : 0) + (c.opsize ? 2 : 0) + (c.digit >= 0 ? 1 : 0);
 }
 
 /** Builds the tables from all variants. */
@@ -49,6 +51,7 @@ export function buildTables(set: HandlerSet): DecodeTables {
       prefix: PREFIX[f.prefix] ?? 0,
       opsize: f.opsize,
       rexW: f.rexW,
+      noRexB: f.attributes.has("b0"),
     };
     for (let r = 0; r < (f.plus ? 8 : 1); r++) {
       const index = tableIndex(f.map, f.opcode + r);

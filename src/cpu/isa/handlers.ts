@@ -104,6 +104,8 @@ function variantOf(instruction: Instruction, form: Form, memory: boolean, repeat
     }),
   );
   const marks = [...form.attributes].filter((a) => CHECKS.has(a)).sort();
+  // Its address is not where ModRM operands have theirs.
+  if (form.operands.some((o) => o.kind === "moffs")) marks.push("moffs");
   const size = form.opsize === 0 ? "" : `.${form.opsize}`;
   const text = operands.map((o) => KIND_LETTER[o.kind] + o.width).join();
   const key = (world: World): string => `${instruction.name}${size}:${text}${marks.map((m) => `+${m}`).join("")}${repeat && `@${repeat}`}/${world}`;

@@ -12,10 +12,12 @@
 // m512, imm8.., rel8.., moffs8.., Sreg, CR DR, xmm, xmm/m128.., mm, mm/m64, ST ST(i), ptr16:16 ptr16:32, m16:16 m16:32 m16:64,
 // m16&32 m16&64. A register operand that sits in ModRM.rm although it cannot be memory is written with a dot: `mm.`, `xmm.`, `r32.`.
 //
+// Fixed segment registers are operands of their own: ES CS SS DS FS GS.
+//
 // Attributes: `lock` (LOCK allowed when the destination is memory) · `i64` (#UD in 64-bit mode) · `o64` (only in 64-bit mode) ·
 // `d64` (operand size defaults to 64 in 64-bit mode, no 32-bit form there) · `f64` (operand size is 64 whatever the prefixes) ·
 // `o16` `o32` (operand size in force when no operand says so) · `any` (every operand size) · `a16` `a32` `a64` (address size in force) ·
-// `rep` (F3 and F2 select the repeated form) · `cpl0`, `fpu`, `mmx`, `sse` (checks made before the meaning runs) · `end` (ends a block).
+// `rep` (F3 and F2 select the repeated form) · `b0` (not with REX.B: 90h is NOP, but 41 90 exchanges) · `cpl0`, `fpu`, `mmx`, `sse` (checks made before the meaning runs) · `end` (ends a block).
 import { assert } from "../../support/assert.ts";
 import type { Sem } from "./sem.ts";
 
@@ -161,10 +163,14 @@ const FIXED: Readonly<Record<string, readonly [reg: number, width: number]>> = {
   AL: [0, 8], CL: [1, 8], AX: [0, 16], DX: [2, 16], EAX: [0, 32], RAX: [0, 64],
 };
 
+/** In encoding order (SDM 2A table B-8). */
+const SEGMENT_OPERANDS: readonly string[] = ["ES", "CS", "SS", "DS", "FS", "GS"];
+
 function parseOperand(t: string, e: Encoding, text: string): OperandSpec {
   const spec = (kind: OperandSpec["kind"], width: number, from: OperandSpec["from"], fixed = 0): OperandSpec => ({ kind, width, from, fixed, text: t });
   const fixed = FIXED[t];
   if (fixed) return spec("reg", fixed[1], "fixed", fixed[0]);
+  if (SEGMENT_OPERANDS.includes(t)) return spec("sreg", 16, "fixed", SEGMENT_OPERANDS.indexOf(t));
   if (t === "1") return spec("one", 8, "imm");
   if (t === "XMM0") return spec("xmm", 128, "fixed");
   const inRm = t.endsWith(".");

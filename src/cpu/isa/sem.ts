@@ -17,7 +17,7 @@ import { raise } from "../mmu/fault.ts";
 import { refreshMode, updateAttention } from "../mmu/mode.ts";
 import { legacyAddress, linearAddress, segmentAddress } from "../mmu/segment.ts";
 import { at, FAULT, SEG_BASE, type StateName, X87, XMM } from "../state.ts";
-import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, pf, setArithmetic, sf, zf } from "./flags.ts";
+import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, pf, setArithmetic, sf, zf } from "./flags.ts";
 import type { Operand } from "./instruction.ts";
 
 /** 64-bit code, or 16- and 32-bit code. */
@@ -168,6 +168,12 @@ export class Sem extends Builder {
     return this.and(this.shrU(this.load("i32.load8_u", this.#record, RECORD.flags), RECORD_FLAGS.segShift), 7);
   }
 
+  /** 1 when the memory operand's base register is rSP. */
+  baseIsStackPointer(): Expr { return this.eq(this.load("i32.load8_u", this.#record, RECORD.base), REG.rsp * 8); }
+
+  /** Selector of segment register number `n` (i32), as i64. */
+  selector(n: Expr): Expr { return this.load("i64.load16_u", this.add(this.base(), this.shl(n, 2)), at("esSelector")); }
+
   /**
    * Linear address of `offset` in segment register number `segment` (i32), checked for `bytes` in legacy code. For implicit
    * operands (strings, XLAT, stack); the offset is already cut to its size.
@@ -260,6 +266,15 @@ export class Sem extends Builder {
     if (flags.af) kind = this.or(kind, this.shl(flags.af, 12));
     if (flags.of) kind = this.or(kind, this.shl(flags.of, 19));
     this.#flags(kind, this.sext(result, width));
+  }
+
+  /** CF, OF and AF (each i32 0 or 1, or absent = 0) as given; ZF, SF and PF stay. */
+  flagsCarry(flags: { cf: Expr; of?: Expr; af?: Expr }): void {
+    const kept = this.and(this.state("flagKind"), (1 << KIND_BIT.sfFlip) | (1 << KIND_BIT.pfFlip));
+    let kind = this.or(this.or(kept, KIND.explicit), this.shl(flags.cf, KIND_BIT.cf));
+    if (flags.of) kind = this.or(kind, this.shl(flags.of, KIND_BIT.of));
+    if (flags.af) kind = this.or(kind, this.shl(flags.af, KIND_BIT.af));
+    this.setState("flagKind", kind);
   }
 
   /** All six at once from EFLAGS positions (i32). */

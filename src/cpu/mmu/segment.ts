@@ -48,6 +48,9 @@ export const segmentAddress: Routine = routine(
     const segmentBase = b.load("i64.load", b.add(base, b.shl(segment, 3)), SEG_BASE);
     b.if(b.and(b.load("i32.load", base, at("mode")), MODE.long), () => {
       const linear = b.select(b.geU(segment, 4), b.add(offset, segmentBase), offset);
+      b.if(b.eq(segment, 2), () => {
+        b.if(b.not(isCanonical(b, linear)), () => fault(b, base, VECTOR.SS, b.i32(0)));
+      });
       b.return(linear);
     });
     const table = b.add(base, b.shl(segment, 2));
