@@ -82,6 +82,11 @@ function flagText(flags: bigint): string {
   );
 }
 
+/** Null selectors are one: the IRET by which the recorder's handler came to run clears their RPL. */
+function selector(value: number): bigint {
+  return BigInt(value < 4 ? 0 : value);
+}
+
 function compareGeneral({ mode, state }: TestCase, want: CpuState, have: CpuState, open: Openness, found: FieldDifference[]): void {
   const hex = (value: bigint): string => value.toString(16).padStart(mode / 4, "0");
   const check = (field: string, of: (s: CpuState) => bigint, text: (value: bigint) => string = hex): void => {
@@ -95,7 +100,7 @@ function compareGeneral({ mode, state }: TestCase, want: CpuState, have: CpuStat
   check("rip", (s) => s.rip);
   const mask = VISIBLE_FLAGS & ~open.flags;
   check("flags", (s) => s.rflags & mask, flagText);
-  for (let i = 0; i < 6; i++) check(SEGMENT_NAMES[i]!, (s) => BigInt(s.segment(i)));
+  for (let i = 0; i < 6; i++) check(SEGMENT_NAMES[i]!, (s) => selector(s.segment(i)));
   if (mode !== 64) return;
   check("fs base", (s) => s.fsBase);
   check("gs base", (s) => s.gsBase);

@@ -4,14 +4,33 @@ import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
 import type { CpuHost } from "../../src/cpu/engine/engine.ts";
 import { GuestMemory } from "../../src/memory/guest-memory.ts";
 import {
-  changedWords, CODE_BASE, CODE_BYTES, DATA_BASE, DATA_BYTES, DATA_WRITABLE, initialData, type Outcome, type TestCase, type TestResult, type VectorEngine,
+  changedWords,
+  CODE_BASE,
+  CODE_BYTES,
+  DATA_BASE,
+  DATA_BYTES,
+  DATA_WRITABLE,
+  initialData,
+  type Outcome,
+  type TestCase,
+  type TestResult,
+  type VectorEngine,
 } from "./case.ts";
 import { CpuState, GPR_NAMES, SEGMENT_NAMES } from "./state.ts";
 
 const RAM_BYTES = 0x2_0000;
 
 /** Physical pages: paging structures, then what they map. */
-const TABLE = { pml4: 0x1000, low: 0x2000, high: 0x3000, lowDirectory: 0x4000, highDirectory: 0x5000, code: 0x6000, data: 0x7000, system: 0x8000 } as const;
+const TABLE = {
+  pml4: 0x1000,
+  low: 0x2000,
+  high: 0x3000,
+  lowDirectory: 0x4000,
+  highDirectory: 0x5000,
+  code: 0x6000,
+  data: 0x7000,
+  system: 0x8000,
+} as const;
 const PHYSICAL = { system: 0x10000, code: 0x14000, data: 0x18000 } as const;
 /** The handlers' pages lie in the upper half, where user mode finds what Linux shows it. */
 const SYSTEM_BASE = 0xffff_8000_0000_0000n;
@@ -29,6 +48,7 @@ const CONTROL = { cr0: 0x8005_0033n, cr4: 0x0005_0620n, efer: 0xd01n, xcr0: 3n }
 const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
 
 const INT3 = 0xcc;
+const TF = 0x100n;
 const MAX_INSTRUCTIONS = 100_000;
 
 const NO_DEVICES: CpuHost = {
@@ -102,7 +122,8 @@ export class ProcessorVectorEngine implements VectorEngine {
       memory.write(at(SYSTEM.handlers + vector * 16), Uint8Array.of(0xf4));
       const handler = SYSTEM_BASE + BigInt(SYSTEM.handlers + vector * 16);
       const dpl = vector === 3 || vector === 4 ? 3n : 0n;
-      const low = (handler & 0xffffn) | (BigInt(KERNEL_CODE) << 16n) | ((0x8e00n | (dpl << 13n)) << 32n) | (((handler >> 16n) & 0xffffn) << 48n);
+      const low =
+        (handler & 0xffffn) | (BigInt(KERNEL_CODE) << 16n) | ((0x8e00n | (dpl << 13n)) << 32n) | (((handler >> 16n) & 0xffffn) << 48n);
       memory.writeUint64(at(SYSTEM.idt) + vector * 16, low);
       memory.writeUint64(at(SYSTEM.idt) + vector * 16 + 8, handler >> 32n);
     }
@@ -119,11 +140,11 @@ export class ProcessorVectorEngine implements VectorEngine {
 
   // ── registers in ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #load({ mode, state }: TestCase): void {
+  #load({ mode, stop, state }: TestCase): void {
     const { registers, context } = this.processor;
     GPR_NAMES.forEach((name, i) => registers.set(name, mode === 32 ? (i < 8 ? BigInt.asUintN(32, state.gpr(i)) : 0n) : state.gpr(i)));
     registers.set("rip", state.rip);
-    registers.set("rflags", state.rflags);
+    registers.set("rflags", state.rflags | (stop === "step" ? TF : 0n));
     SEGMENT_NAMES.forEach((name, i) => {
       const selector = state.segment(i);
       const base = mode === 64 && i >= 4 ? (i === 4 ? state.fsBase : state.gsBase) : 0n;
@@ -147,13 +168,11 @@ export class ProcessorVectorEngine implements VectorEngine {
   /** Runs to a halt in an exception's handler, or one instruction. */
   #execute(test: TestCase): Stopped {
     const { processor } = this;
-    if (test.stop === "step") processor.kick();
     for (let left = MAX_INSTRUCTIONS; left > 0;) {
       const start = processor.instructions;
       const exit = processor.run(left);
       if (exit === "halt") return this.#fromFrame();
-      if (exit === "shutdown") return this.#undelivered(test);
-      if (exit === "kick" && test.stop === "step") return { outcome: { kind: "ok" }, rip: processor.registers.get("rip") };
+      if (exit === "shutdown") return this.#undelivered();
       left -= processor.instructions - start;
     }
     return { outcome: { kind: "timeout" }, rip: processor.registers.get("rip") };
@@ -174,15 +193,11 @@ export class ProcessorVectorEngine implements VectorEngine {
     return { outcome: { kind: "exception", vector, error, cr2: vector === 14 ? registers.get("cr2") : 0n }, rip };
   }
 
-  /** Until exceptions are delivered the processor shuts down with the fault in its state, and INT3 is not known. */
-  #undelivered(test: TestCase): Stopped {
+  /** A triple fault: the exception that could not be delivered is still in the state. */
+  #undelivered(): Stopped {
     const { registers, context } = this.processor;
-    const rip = registers.get("rip");
-    const vector = context.get32("fault") & 0xff;
     const error = context.get32("fault") & 0x200 ? context.get32("faultCode") : 0;
-    const landed = vector === 6 && (rip < test.state.rip || rip >= test.state.rip + BigInt(test.code.length));
-    if (landed) return { outcome: { kind: "exception", vector: 3, error: 0, cr2: 0n }, rip: rip + 1n };
-    return { outcome: { kind: "exception", vector, error, cr2: vector === 14 ? context.get64("faultAddress") : 0n }, rip };
+    return { outcome: { kind: "exception", vector: context.get32("fault") & 0xff, error, cr2: 0n }, rip: registers.get("rip") };
   }
 
   // ── registers out ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,9 +237,10 @@ interface Stopped {
 }
 
 /** The address that execution reached behind the code: an INT3 there, or nothing that can be fetched. Undefined when it did not get there. */
-function landingOf({ state, code }: TestCase, { outcome, rip }: Stopped): bigint | undefined {
+function landingOf({ state, code, stop }: TestCase, { outcome, rip }: Stopped): bigint | undefined {
   if (outcome.kind !== "exception") return undefined;
   const inside = (address: bigint): boolean => address >= state.rip && address < state.rip + BigInt(code.length);
+  if (outcome.vector === 1 && stop === "step") return rip;
   // INT3 is a trap: its handler finds the next address.
   if (outcome.vector === 3 && !inside(rip - 1n)) return rip - 1n;
   return outcome.vector === 14 && (outcome.error & 16) !== 0 && outcome.cr2 === rip && !inside(rip) ? rip : undefined;
@@ -239,10 +255,16 @@ const GDT: readonly (readonly [selector: number, descriptor: bigint])[] = [
   [0x30, 0x00af_fb00_0000_ffffn],
 ];
 
+/** 16 bytes of an XMM register, or 10 of an x87 one. */
 function fromBytes(bytes: Uint8Array): bigint {
-  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const high = bytes.length === 16 ? view.getBigUint64(8, true) : BigInt(view.getUint16(8, true));
+  return (high << 64n) | view.getBigUint64(0, true);
 }
 
 function toBytes(value: bigint, bytes: Uint8Array): void {
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number((value >> BigInt(8 * i)) & 0xffn);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  view.setBigUint64(0, BigInt.asUintN(64, value), true);
+  if (bytes.length === 16) view.setBigUint64(8, BigInt.asUintN(64, value >> 64n), true);
+  else view.setUint16(8, Number(BigInt.asUintN(16, value >> 64n)), true);
 }
