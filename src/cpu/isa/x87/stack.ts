@@ -80,12 +80,14 @@ export function pop(b: Builder, base: Expr): void {
 
 /**
  * Notes the exceptions (and C1) an operation found in the status word: (base, raised) → the unmasked ones. Unmasked ones set ES and B.
- * C1 is cleared otherwise (SDM 1 §8.1.3.3).
+ * C1 is cleared otherwise (SDM 1 §8.1.3.3). An unmasked DE comes before the operation: what rounding found does not count.
  */
 export const raise: Routine = routine("x87.raise", ["i32", "i32"], "i32", (b, base, raised) => {
-  const unmasked = b.and(b.and(raised!, EXCEPTIONS), b.xor(controlWord(b, base!), -1));
+  const open = b.xor(controlWord(b, base!), -1);
+  const found = b.select(b.and(b.and(raised!, open), FSW.DE), b.i32(FSW.DE), raised!);
+  const unmasked = b.and(b.and(found, EXCEPTIONS), open);
   const summary = b.select(unmasked, b.i32(FSW.ES | FSW.B), b.i32(0));
-  setStatusWord(b, base!, b.or(b.or(b.and(statusWord(b, base!), ~FSW.C1), raised!), summary));
+  setStatusWord(b, base!, b.or(b.or(b.and(statusWord(b, base!), ~FSW.C1), found), summary));
   b.return(unmasked);
 });
 
