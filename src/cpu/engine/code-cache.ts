@@ -79,7 +79,7 @@ export class CodeCache {
     for (;;) {
       const status = h.decoder.decode(h.u8, address, pageEnd, mode);
       if (status === STATUS.more) {
-        if (n > 0) record = this.#internal(record, INTERNAL.stale, address & 0xfff, n);
+        if (n > 0) record = this.#internal(record, INTERNAL.end, address & 0xfff, n);
         else {
           const end = this.#crossPage(first, host, mode);
           if (end === 0) return 0;
@@ -92,7 +92,7 @@ export class CodeCache {
       address += h.decoder.length;
       if (status !== STATUS.ok || h.endsBlock(h.decoder.handler)) break;
       if (n === MAX_BLOCK || address === pageEnd) {
-        record = this.#internal(record, INTERNAL.stale, address - (pageEnd - 0x1000), n);
+        record = this.#internal(record, INTERNAL.end, address - (pageEnd - 0x1000), n);
         break;
       }
     }
@@ -119,7 +119,7 @@ export class CodeCache {
     h.view.setInt32(first + RECORD.imm, second, true);
     record = this.#write(record, status, offset, 1);
     const length = Math.max(h.decoder.length, inFirst + 1);
-    record = this.#internal(record, INTERNAL.stale, offset + length, 1);
+    record = this.#internal(record, INTERNAL.end, offset + length, 1);
     this.#commit(first, record, host, inFirst, mode);
     if (second !== 0) this.#attach(this.#blocks - 1, second);
     return record;
@@ -133,7 +133,7 @@ export class CodeCache {
     const offset = h.view.getInt32(h.base + at("walkPhysical"), true) & 0xfff;
     const first = h.base + ONCE;
     const after = this.#write(first, status, offset, 1);
-    this.#internal(after, INTERNAL.stale, offset + h.decoder.length, 1);
+    this.#internal(after, INTERNAL.end, offset + h.decoder.length, 1);
     return first;
   }
 

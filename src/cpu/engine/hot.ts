@@ -108,6 +108,12 @@ export class HotSem extends Sem {
     this.store("v128.store", this.#host(linear, 16, TLB.write), e);
   }
 
+  override alignedAddress(op: Operand): Expr {
+    const address = this.address(op);
+    this.requireAligned(address, 16);
+    return address;
+  }
+
   override requireAligned(linear: Expr, bytes: number): void {
     this.br(this.#labels.cold, this.wrap(this.and(linear, BigInt(bytes - 1))));
   }

@@ -14,7 +14,7 @@ import type { Body, Callee, Label, Routine, Signature, Stmt } from "../ir/types.
 import { children } from "../ir/liveness.ts";
 import { HOST_FUNCTIONS } from "../host-calls.ts";
 import { buildHandler, type Handler, type HandlerSet } from "../isa/handlers.ts";
-import { at, EXIT } from "../state.ts";
+import { at, EXIT, ZERO } from "../state.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
@@ -51,8 +51,16 @@ function collectRoutines(roots: readonly Routine[], bodies: readonly Body[]): Ma
 
 const signatureType = (s: Signature): { params: Signature["params"]; result: Signature["result"] } => ({ params: s.params, result: s.result });
 
+export interface ModuleOptions {
+  /**
+   * Host address of counters (i64 each) for executed handlers, 4 a handler: plus 1 when the address has an index or segment, plus 2
+   * when the branch leaves its page. For measuring what the hot list should hold.
+   */
+  readonly profileAt?: number;
+}
+
 /** Generates the module's bytes. The hottest cases come first. */
-export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[]): Uint8Array {
+export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[], options: ModuleOptions = {}): Uint8Array {
   const bodies = [...internalHandlers(), ...set.handlers.map((h) => buildHandler(h))];
   // Handler ids start behind the internal ones, see isa/handlers.ts.
   const routines = collectRoutines(ENGINE_ROUTINES, bodies);
@@ -71,7 +79,7 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[])
     m.exportFunction(routine.name, routineIndex.get(routine.name)!);
   }
   bodies.forEach((body, i) => m.define(handlerIndex[i]!, HANDLER_TYPE, ...compile(body, resolve)));
-  const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot);
+  const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot, options.profileAt);
   m.define(run, { params: ["i32", "i32"], result: "i32" }, loop.locals.types, loop.code);
   m.exportFunction("run", run);
   m.table(handlerIndex);
@@ -108,7 +116,7 @@ class RunLoop {
   readonly #resolve: (c: Callee) => number;
   readonly #handlerType: number;
 
-  constructor(handlerType: number, resolve: (c: Callee) => number, hot: readonly HotCase[]) {
+  constructor(handlerType: number, resolve: (c: Callee) => number, hot: readonly HotCase[], profileAt?: number) {
     this.#handlerType = handlerType;
     this.#resolve = resolve;
     const c = this.code;
@@ -143,6 +151,7 @@ class RunLoop {
     c.block(); // out
     c.block(); // attention or slow: `next` decides
     c.loop(); // again
+    if (profileAt !== undefined) this.#count(record, next, profileAt);
     c.block(); // cold
     const outer = [undefined, out, undefined, again, cold];
     for (let i = 0; i < hot.length; i++) c.block();
@@ -169,6 +178,16 @@ class RunLoop {
     this.#leave(base, given, budget, record);
     c.end(); // outer
     c.unreachable();
+  }
+
+  #count(record: number, scratch: number, profileAt: number): void {
+    const c = this.code;
+    const field = (name: "index" | "seg"): Code => c.localGet(record).memory("i32.load8_u", RECORD[name]).i32(ZERO).op("i32.ne");
+    c.localGet(record).memory("i32.load16_u", RECORD.cold).i32(2).op("i32.shl");
+    field("index");
+    field("seg").op("i32.or").op("i32.or");
+    c.localGet(record).memory("i64.load", RECORD.imm).i64(4096n).op("i64.ge_u").i32(1).op("i32.shl").op("i32.or");
+    c.i32(3).op("i32.shl").localTee(scratch).localGet(scratch).memory("i64.load", profileAt).i64(1n).op("i64.add").memory("i64.store", profileAt);
   }
 
   #hotCase(h: HotCase, labels: { cold: Label; again: Label; out: Label }, outer: readonly (Label | undefined)[], params: readonly number[], pinned: number): void {

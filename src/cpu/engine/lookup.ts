@@ -56,16 +56,14 @@ const findRecord: Routine = routine("code.find", ["i32", "i32"], "i32", (b, base
   b.return(b.i32(0));
 });
 
-/** Record of the code at linear address `lin`, which becomes the running page; 0 with a fault pending: (base, lin). */
-export const enter: Routine = routine(
-  "code.enter",
+/** As `enter`, without asking the jump cache, whose entry may lead to forgotten code; enters what it finds there. */
+export const enterAnew: Routine = routine(
+  "code.enterAnew",
   ["i32", "i64"],
   "i32",
   (b, base, lin) => {
     b.store("i64.store", base, b.and(lin, ~0xfffn), at("ripPage"));
     const slot = jumpSlot(b, base, lin);
-    const key = b.xor(lin, b.load("i64.load", base, at("jumpTag")));
-    b.if(b.eq(b.load("i64.load", slot, JUMP_CACHE), key), () => b.return(b.load("i32.load", slot, JUMP_CACHE + 8)));
     const ip = b.and(b.sub(lin, b.load("i64.load", base, at("csBase"))), b.load("i64.load", base, at("ipMask")));
     const long = b.and(b.load("i32.load", base, at("mode")), MODE.long);
     b.if(long, () => b.store("i64.store", base, lin, at("rip")), () => {
@@ -88,6 +86,23 @@ export const enter: Routine = routine(
     b.store("i64.store", slot, b.xor(lin, b.load("i64.load", base, at("jumpTag"))), JUMP_CACHE);
     b.store("i32.store", slot, b.get(record), JUMP_CACHE + 8);
     b.return(b.get(record));
+  },
+  { faults: true },
+);
+
+/** Record of the code at linear address `lin`, which becomes the running page; 0 with a fault pending: (base, lin). */
+export const enter: Routine = routine(
+  "code.enter",
+  ["i32", "i64"],
+  "i32",
+  (b, base, lin) => {
+    const slot = jumpSlot(b, base, lin);
+    const key = b.xor(lin, b.load("i64.load", base, at("jumpTag")));
+    b.if(b.eq(b.load("i64.load", slot, JUMP_CACHE), key), () => {
+      b.store("i64.store", base, b.and(lin, ~0xfffn), at("ripPage"));
+      b.return(b.load("i32.load", slot, JUMP_CACHE + 8));
+    });
+    b.return(b.callUnchecked(enterAnew, base, lin));
   },
   { faults: true },
 );

@@ -5,7 +5,7 @@ import { enumerateHandlers, type HandlerSet, INTERNAL_HANDLERS } from "../isa/ha
 import { INSTRUCTIONS } from "../isa/index.ts";
 import { ZERO } from "../state.ts";
 import { HOT_KEYS } from "./hot-list.ts";
-import { buildInterpreterModule, type HotCase } from "./interpreter-module.ts";
+import { buildInterpreterModule, type HotCase, type ModuleOptions } from "./interpreter-module.ts";
 
 export class InterpreterProgram {
   readonly set: HandlerSet;
@@ -34,8 +34,8 @@ export class InterpreterProgram {
   }
 
   /** The interpreter's WebAssembly bytes. */
-  build(): Uint8Array {
-    return buildInterpreterModule(this.set, this.#hotCases);
+  build(options: ModuleOptions = {}): Uint8Array {
+    return buildInterpreterModule(this.set, this.#hotCases, options);
   }
 
   module(): WebAssembly.Module {

@@ -42,7 +42,7 @@ export interface HandlerSet {
 const CHECKS: ReadonlySet<string> = new Set(["cpl0", "fpu", "mmx", "sse"]);
 
 /** How many ids engine/internal.ts takes. */
-export const INTERNAL_HANDLERS = 4;
+export const INTERNAL_HANDLERS = 5;
 
 const KIND_LETTER: Readonly<Record<Operand["kind"], string>> = { reg: "r", mem: "m", imm: "i", sreg: "s", cr: "c", dr: "d", xmm: "x", mm: "q", st: "f" };
 
