@@ -15,7 +15,7 @@ import { isCanonical, load128, LOADS, probeWrite, store128, STORES } from "../mm
 import { EFLAGS, VECTOR } from "../mmu/control.ts";
 import { raise } from "../mmu/fault.ts";
 import { refreshMode, updateAttention } from "../mmu/mode.ts";
-import { legacyAddress, linearAddress, segmentAddress } from "../mmu/segment.ts";
+import { legacyAddress, linearAddress, linearAddress16, segmentAddress } from "../mmu/segment.ts";
 import { at, FAULT, SEG_BASE, type StateName, X87, XMM } from "../state.ts";
 import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, pf, setArithmetic, sf, zf } from "./flags.ts";
 import type { Operand } from "./instruction.ts";
@@ -145,6 +145,13 @@ export class Sem extends Builder {
       : this.call(legacyAddress, this.base(), this.#record, this.i32(size | (write ? 0x100 : 0)));
     this.#addresses.set(op, address);
     return address;
+  }
+
+  /** Linear address of a 16-byte operand, #GP(0) unless it is a multiple of 16. */
+  alignedAddress(op: Operand): Expr {
+    if (this.long && !this.#addresses.has(op)) this.#addresses.set(op, this.call(linearAddress16, this.base(), this.#record));
+    else this.requireAligned(this.address(op), 16);
+    return this.address(op);
   }
 
   /** Effective address (offset, without segment), cut to the address size: LEA, and instructions that add to it. */

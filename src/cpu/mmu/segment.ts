@@ -23,21 +23,21 @@ function effective(b: Builder, base: Expr, record: Expr): Expr {
 
 const segmentOf = (b: Builder, record: Expr): Expr => b.and(b.shrU(b.load("i32.load8_u", record, RECORD.flags), RECORD_FLAGS.segShift), 7);
 
-/** Linear address of a record's memory operand in 64-bit code: (base, record). #SS(0) when SS-relative and not canonical. */
-export const linearAddress: Routine = routine(
-  "seg.linear",
-  ["i32", "i32"],
-  "i64",
-  (b, base, record) => {
-    const segment = b.load("i64.load", b.add(base, b.load("i32.load8_u", record, RECORD.seg)));
-    const linear = b.add(effective(b, base, record), segment);
-    b.if(b.eq(segmentOf(b, record), 2), () => {
-      b.if(b.not(isCanonical(b, linear)), () => fault(b, base, VECTOR.SS, b.i32(0)));
-    });
-    b.return(linear);
-  },
-  { faults: true },
-);
+/** Linear address of a record's memory operand in 64-bit code: #SS(0) when SS-relative and not canonical, after #GP(0) when not aligned. */
+function linearOf(b: Builder, base: Expr, record: Expr, alignment: number): void {
+  const segment = b.load("i64.load", b.add(base, b.load("i32.load8_u", record, RECORD.seg)));
+  const linear = b.add(effective(b, base, record), segment);
+  if (alignment > 1) b.if(b.wrap(b.and(linear, BigInt(alignment - 1))), () => fault(b, base, VECTOR.GP, b.i32(0)));
+  b.if(b.eq(segmentOf(b, record), 2), () => {
+    b.if(b.not(isCanonical(b, linear)), () => fault(b, base, VECTOR.SS, b.i32(0)));
+  });
+  b.return(linear);
+}
+
+/** Linear address of a record's memory operand in 64-bit code: (base, record). */
+export const linearAddress: Routine = routine("seg.linear", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 1), { faults: true });
+/** The same for an operand that must be a multiple of 16. */
+export const linearAddress16: Routine = routine("seg.linear16", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 16), { faults: true });
 
 /** Linear address of `offset` in segment number `segment`: (base, segment, offset, bytes | write << 8). Checks limit and type outside 64-bit code. */
 export const segmentAddress: Routine = routine(
