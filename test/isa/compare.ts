@@ -1,5 +1,5 @@
 // Compares what an engine made of a case with what silicon made of it, and says the difference so that a person can act on it.
-import { changedWords, DATA_BASE, initialData, type MemoryBytes, type Outcome, type TestCase, type TestResult } from "./case.ts";
+import { changedWords, DATA_BASE, initialData, type MemoryBytes, type Outcome, type TestCase, type TestResult, USER_CODE } from "./case.ts";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "./state.ts";
 import { opennessOf, type Openness, type Row } from "./undefined.ts";
 
@@ -65,12 +65,15 @@ const VECTOR_NAMES: Readonly<Record<number, string>> = {
 };
 const WITH_CODE = new Set([10, 11, 12, 13, 14, 17]);
 
+/** The last page below the canonical limit is Linux' too (TASK_SIZE_MAX). */
+const LINUX_USER_END = 0x7fff_ffff_f000n;
+
 /** An outcome in a few words. Linux reports accesses to its own half of the address space as present pages. */
 export function outcomeText(outcome: Outcome): string {
   if (outcome.kind !== "exception") return outcome.kind;
   const { vector, error, cr2 } = outcome;
   const name = VECTOR_NAMES[vector] ?? `vector ${vector}`;
-  if (vector === 14) return `${name}(${cr2 >> 47n === 0n ? error : error | 1}) at ${cr2.toString(16)}`;
+  if (vector === 14) return `${name}(${cr2 < LINUX_USER_END ? error : error | 1}) at ${cr2.toString(16)}`;
   return WITH_CODE.has(vector) ? `${name}(${error.toString(16)})` : name;
 }
 
@@ -88,14 +91,16 @@ function selector(value: number): bigint {
 }
 
 function compareGeneral({ mode, state }: TestCase, want: CpuState, have: CpuState, open: Openness, found: FieldDifference[]): void {
-  const hex = (value: bigint): string => value.toString(16).padStart(mode / 4, "0");
+  // Who comes to compatibility mode finds the upper halves of registers undefined (SDM 1 §3.4.1.1).
+  const bits = want.segment(1) === USER_CODE[32] ? 32 : mode;
+  const hex = (value: bigint): string => value.toString(16).padStart(bits / 4, "0");
   const check = (field: string, of: (s: CpuState) => bigint, text: (value: bigint) => string = hex): void => {
     const values = [of(state), of(want), of(have)] as const;
     if (values[1] !== values[2]) note(found, field, values, text);
   };
   for (let i = 0; i < (mode === 64 ? 16 : 8); i++) {
     const name = GPR_NAMES[i]!;
-    check(mode === 64 ? name : name.replace("r", "e"), (s) => BigInt.asUintN(mode, s.gpr(i)));
+    check(mode === 64 ? name : name.replace("r", "e"), (s) => BigInt.asUintN(bits, s.gpr(i)));
   }
   check("rip", (s) => s.rip);
   const mask = VISIBLE_FLAGS & ~open.flags;

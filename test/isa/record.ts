@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { INSTRUCTIONS } from "../../src/cpu/isa/index.ts";
-import type { Instruction } from "../../src/cpu/isa/instruction.ts";
+import type { Form } from "../../src/cpu/isa/instruction.ts";
 import { whyExcluded } from "./exclusions.ts";
 import { existsIn } from "./generator.ts";
 import { recordForRow } from "./quick.ts";
@@ -25,10 +25,10 @@ function microcode(): string {
   }
 }
 
-/** Records all rows of an instruction that can be; undefined when none can. */
-export async function recordInstruction(recorder: Recorder, instruction: Instruction, count: number): Promise<RowVectors[]> {
+/** Records those rows that can be. */
+async function recordRows(recorder: Recorder, forms: readonly Form[], count: number): Promise<RowVectors[]> {
   const rows: RowVectors[] = [];
-  for (const form of instruction.forms) {
+  for (const form of forms) {
     if (whyExcluded(form) !== undefined) continue;
     const modes = ([64, 32] as const).filter((mode) => existsIn(form, mode));
     if (modes.length === 0) continue;
@@ -51,7 +51,11 @@ async function main(): Promise<number> {
     return 1;
   }
   const pattern = new RegExp(values.rows);
-  const chosen = INSTRUCTIONS.filter(({ name, forms }) => forms.some(({ text }) => pattern.test(`${name} | ${text}`)));
+  // Several definitions may share a name (PUSH of a register, of a segment): they share a file.
+  const byName = new Map<string, Form[]>();
+  for (const form of INSTRUCTIONS.flatMap(({ forms }) => forms))
+    byName.set(form.instruction, [...(byName.get(form.instruction) ?? []), form]);
+  const chosen = [...byName].filter(([name, forms]) => forms.some(({ text }) => pattern.test(`${name} | ${text}`)));
   const recorder = await Recorder.start();
   const { vendor, brand, family, model, stepping } = recorder.cpu;
   const provenance: Provenance = {
@@ -61,11 +65,11 @@ async function main(): Promise<number> {
   };
   mkdirSync(values.out, { recursive: true });
   let [cases, rows, bytes] = [0, 0, 0];
-  for (const instruction of chosen) {
-    const recorded = await recordInstruction(recorder, instruction, Number(values.count));
+  for (const [name, forms] of chosen) {
+    const recorded = await recordRows(recorder, forms, Number(values.count));
     if (recorded.length === 0) continue;
-    const file = encodeVectors(instruction.name, provenance, recorded);
-    writeFileSync(join(values.out, fileNameOf(instruction.name)), file);
+    const file = encodeVectors(name, provenance, recorded);
+    writeFileSync(join(values.out, fileNameOf(name)), file);
     rows += recorded.length;
     cases += recorded.reduce((n, row) => n + row.vectors.length, 0);
     bytes += file.length;

@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
 import { INSTRUCTIONS } from "../../src/cpu/isa/index.ts";
 import { ProcessorVectorEngine } from "./engine.ts";
-import { replayFile, vectorFiles } from "./replay.ts";
+import { byRow, replayFile, vectorFiles } from "./replay.ts";
 
 const files = vectorFiles();
-const instructions = new Map(INSTRUCTIONS.map((instruction) => [instruction.name, instruction]));
+const instructions = byRow(INSTRUCTIONS);
 
 describe.skipIf(files.length === 0)(`vectors from silicon${files.length === 0 ? " [none recorded: npm run record:isa]" : ""}`, () => {
   const program = new InterpreterProgram();

@@ -37,17 +37,24 @@ export interface ReplayReport {
   readonly different: readonly ReplayDifference[];
 }
 
+/** Instructions by "NAME | row". */
+export function byRow(instructions: readonly Instruction[]): ReadonlyMap<string, Instruction> {
+  return new Map(
+    instructions.flatMap((instruction) => instruction.forms.map(({ text }) => [`${instruction.name} | ${text}`, instruction] as const)),
+  );
+}
+
 /**
- * Replays a file on an engine; `every` takes only each n-th case. Throws when the file is stale or names an instruction that
- * is not in `instructions`.
+ * Replays a file on an engine; `every` takes only each n-th case. Throws when the file is stale or has a row that is not in
+ * `instructions` (byRow).
  */
 export function replayFile(path: string, instructions: ReadonlyMap<string, Instruction>, engine: VectorEngine, every = 1): ReplayReport {
   const { header, rows } = decodeVectors(readFileSync(path));
-  const instruction = instructions.get(header.instruction);
-  if (!instruction) throw new Error(`${path} is of ${header.instruction}, which has no definition`);
   const different: ReplayDifference[] = [];
   let cases = 0;
   for (const { text, vectors } of rows) {
+    const instruction = instructions.get(`${header.instruction} | ${text}`);
+    if (!instruction) throw new Error(`${path} has the row "${text}", which ${header.instruction} has no more: record it anew`);
     for (let i = 0; i < vectors.length; i += every) {
       const vector = vectors[i]!;
       const differences = compare(instruction, vector.test, vector.expected, engine.run(vector.test));
