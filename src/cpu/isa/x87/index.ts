@@ -1,8 +1,9 @@
 // The x87 floating-point unit (SDM 1 chapter 8), family by family.
 import type { Instruction } from "../instruction.ts";
 import { x87Arith } from "./arith.ts";
+import { x87Compare } from "./compare.ts";
 import { x87Control } from "./control.ts";
 import { x87Move } from "./move.ts";
 
 /** All x87 instructions. */
-export const x87: readonly Instruction[] = [...x87Control, ...x87Move, ...x87Arith];
+export const x87: readonly Instruction[] = [...x87Control, ...x87Move, ...x87Arith, ...x87Compare];

@@ -1,0 +1,127 @@
+// x87 comparison (SDM 1 §5.2.3) and FXAM.
+import { compare, ORDER } from "../../float/extended-compare.ts";
+import { exponentOf, EXPONENT_MAX, isUnsupported, raisedLeft } from "../../float/extended.ts";
+import { FSW } from "../../float/status.ts";
+import { routine } from "../../ir/builder.ts";
+import type { Expr, Routine } from "../../ir/types.ts";
+import { at } from "../../state.ts";
+import { type Instruction, instruction, type Operand } from "../instruction.ts";
+import type { Sem } from "../sem.ts";
+import { loadNumber } from "./move.ts";
+import {
+  begin, completes, finish, fpu, headOf, isEmpty, noteInstruction, physical, pop, raise, setStatusWord, significandOf, statusWord, top, UNDERFLOW,
+} from "./stack.ts";
+
+/** Condition codes C0, C2 and C3. */
+const CODES: number = ORDER.unordered;
+
+/**
+ * ST(0) against a source: (base, head, significand, raised, 1 when quiet NaNs are valid) → condition codes; `floatRaised` has the
+ * exceptions. `raised` is what reading the source found: DE, or an empty register.
+ */
+const compareTop: Routine = routine("x87.compare", ["i32", "i32", "i64", "i32", "i32"], "i32", (b, base, head, significand, raised, quiet) => {
+  const n = top(b, base!);
+  const order = b.call(compare, base!, headOf(b, base!, n), significandOf(b, base!, n), head!, significand!, quiet!);
+  const invalid = b.and(raisedLeft(b, base!), FSW.IE);
+  const missing = b.or(b.and(raised!, FSW.SF), isEmpty(b, base!, n));
+  const found = b.select(invalid, b.i32(FSW.IE), b.or(raisedLeft(b, base!), raised!));
+  b.store("i32.store", base!, b.select(missing, b.i32(UNDERFLOW), found), at("floatRaised"));
+  b.return(b.select(missing, b.i32(ORDER.unordered), order));
+});
+
+/** Where the order goes: condition codes of the status word, or ZF, PF and CF. */
+type Target = "codes" | "flags";
+
+/** The order is noted whatever is unmasked; only the stack then stays. */
+function settle(o: Sem, order: Expr, target: Target, pops: number, memory?: Operand): void {
+  noteInstruction(o);
+  const base = o.base();
+  const raised = raisedLeft(o, base);
+  // FCOMI and its like leave C1 alone unless a register was empty.
+  const kept = o.select(o.and(raised, FSW.SF), o.i32(0), o.and(statusWord(o, base), FSW.C1));
+  const unmasked = o.call(raise, base, raised);
+  if (target === "codes") setStatusWord(o, base, o.or(o.and(statusWord(o, base), ~CODES), order));
+  else {
+    setStatusWord(o, base, o.or(statusWord(o, base), kept));
+    // C0, C2 and C3 lie 8 bits above CF, PF and ZF (SDM 1 figure 8-5).
+    o.setArithmetic(o.shrU(order, 8));
+  }
+  if (pops > 0) {
+    o.if(completes(o, unmasked), () => {
+      for (let i = 0; i < pops; i++) pop(o, base);
+    });
+  }
+  finish(o, unmasked, memory);
+}
+
+function withRegister(o: Sem, src: Operand | number, quiet: boolean, target: Target, pops: number): void {
+  begin(o);
+  const n = physical(o, src);
+  const raised = o.select(isEmpty(o, o.base(), n), o.i32(UNDERFLOW), o.i32(0));
+  settle(o, o.call(compareTop, o.base(), headOf(o, o.base(), n), significandOf(o, o.base(), n), raised, o.i32(quiet ? 1 : 0)), target, pops);
+}
+
+function withMemory(o: Sem, src: Operand, integer: boolean, pops: number): void {
+  begin(o);
+  const x = loadNumber(o, src, integer);
+  settle(o, o.call(compareTop, o.base(), x.head, x.significand, x.raised, o.i32(0)), "codes", pops, src);
+}
+
+function ordered(name: string, forms: readonly string[], pops: number, integer = false): Instruction {
+  return instruction(name, {
+    forms: fpu(...forms),
+    access: "r",
+    sem: (o, [src]) => (src!.kind === "mem" ? withMemory(o, src!, integer, pops) : withRegister(o, src!, false, "codes", pops)),
+  });
+}
+
+function intoFlags(name: string, row: string, quiet: boolean, pops: number): Instruction {
+  return instruction(name, {
+    forms: fpu(`${row} | ST, ST(i)`),
+    access: "r r",
+    flags: "CF PF ZF OF SF AF",
+    sem: (o, [, src]) => withRegister(o, src!, quiet, "flags", pops),
+  });
+}
+
+/** Class of ST(0) in C3, C2 and C0 (SDM 2A table 3-42), its sign in C1. */
+function examine(o: Sem): void {
+  begin(o);
+  noteInstruction(o);
+  const base = o.base();
+  const n = physical(o, 0);
+  const x = { head: headOf(o, base, n), significand: significandOf(o, base, n) };
+  const exponent = exponentOf(o, x.head);
+  const [nan, normal, infinite, zero, denormal] = [FSW.C0, FSW.C2, FSW.C2 | FSW.C0, FSW.C3, FSW.C3 | FSW.C2].map((codes) => o.i32(codes)) as [Expr, Expr, Expr, Expr, Expr];
+  const small = o.select(o.ne(x.significand, 0n), denormal, zero);
+  const large = o.select(o.ne(o.shl(x.significand, 1), 0n), nan, infinite);
+  const numeric = o.select(exponent, o.select(o.eq(exponent, EXPONENT_MAX), large, normal), small);
+  const supported = o.select(isUnsupported(o, x), o.i32(0), numeric);
+  const codes = o.select(isEmpty(o, base, n), o.i32(FSW.C3 | FSW.C0), supported);
+  const sign = o.and(o.shrU(x.head, 15 - 9), FSW.C1);
+  setStatusWord(o, base, o.or(o.and(statusWord(o, base), ~(CODES | FSW.C1)), o.or(codes, sign)));
+}
+
+export const x87Compare: readonly Instruction[] = [
+  // DC D0 is an undocumented alias of D8 D0; DC D8 and DE D0 of D8 D8.
+  ordered("FCOM", ["D8 /2 | m32fp", "DC /2 | m64fp", "D8 D0+i | ST(i)", "DC D0+i | ST(i)"], 0),
+  ordered("FCOMP", ["D8 /3 | m32fp", "DC /3 | m64fp", "D8 D8+i | ST(i)", "DC D8+i | ST(i)", "DE D0+i | ST(i)"], 1),
+  ordered("FICOM", ["DA /2 | m32int", "DE /2 | m16int"], 0, true),
+  ordered("FICOMP", ["DA /3 | m32int", "DE /3 | m16int"], 1, true),
+  instruction("FCOMPP", { forms: fpu("DE D9"), sem: (o) => withRegister(o, 1, false, "codes", 2) }),
+  instruction("FUCOM", { forms: fpu("DD E0+i | ST(i)"), access: "r", sem: (o, [src]) => withRegister(o, src!, true, "codes", 0) }),
+  instruction("FUCOMP", { forms: fpu("DD E8+i | ST(i)"), access: "r", sem: (o, [src]) => withRegister(o, src!, true, "codes", 1) }),
+  instruction("FUCOMPP", { forms: fpu("DA E9"), sem: (o) => withRegister(o, 1, true, "codes", 2) }),
+  intoFlags("FCOMI", "DB F0+i", false, 0),
+  intoFlags("FCOMIP", "DF F0+i", false, 1),
+  intoFlags("FUCOMI", "DB E8+i", true, 0),
+  intoFlags("FUCOMIP", "DF E8+i", true, 1),
+  instruction("FTST", {
+    forms: fpu("D9 E4"),
+    sem: (o) => {
+      begin(o);
+      settle(o, o.call(compareTop, o.base(), o.i32(0), o.i64(0), o.i32(0), o.i32(0)), "codes", 0);
+    },
+  }),
+  instruction("FXAM", { forms: fpu("D9 E5"), sem: examine }),
+];
