@@ -43,7 +43,10 @@ function precisionOf(b: Builder, control: Expr): Expr {
   return b.select(b.not(field), b.i64(24), b.select(b.eq(field, 2), b.i64(53), b.i64(64)));
 }
 
-/** What lets an unmasked overflow or underflow be told by the handler: the exponent is wrapped by this (SDM 1 §8.5.4, §8.5.5). */
+/**
+ * What lets the handler of an unmasked overflow or underflow tell the number: the exponent is wrapped by this (SDM 1 §8.5.4, §8.5.5).
+ * FSCALE can go beyond even so; then the result is infinity or zero.
+ */
 const WRAP = 24576;
 
 /** A rounding and what its parts share. */
@@ -79,14 +82,18 @@ export const round: Routine = routine("extended.round", ["i32", "i32", "i32", "i
   const raised = b.or(inexact(b, rest), c1(b, up));
   b.if(b.ltU(b.sub(rounded, 1), EXPONENT_MAX - 1), () => finish(b, base!, sign!, rounded, significand, raised));
   b.if(b.gtS(rounded, 0), () => overflow(b, base!, r, rounded, significand, unit, raised));
-  b.if(b.not(b.and(control!, FSW.UE)), () => finish(b, base!, sign!, b.add(rounded, WRAP), significand, b.or(raised, FSW.UE)));
+  b.if(b.not(b.and(control!, FSW.UE)), () => {
+    b.if(b.gtS(rounded, -WRAP), () => finish(b, base!, sign!, b.add(rounded, WRAP), significand, b.or(raised, FSW.UE)));
+    finish(b, base!, sign!, b.i32(0), b.i64(0), b.i32(FSW.UE | FSW.PE));
+  });
   denormalize(b, base!, r, exponent!, { high: high!, low: low! });
 });
 
 /** Exponent above the format's: infinity or the largest number, or wrapped for the handler. */
 function overflow(b: Builder, base: Expr, r: Rounding, exponent: Expr, significand: Expr, unit: Expr, raised: Expr): void {
-  b.if(b.not(b.and(r.control, FSW.OE)), () => finish(b, base, r.sign, b.sub(exponent, WRAP), significand, b.or(raised, FSW.OE)));
-  const infinite = toInfinity(b, r.mode, r.sign);
+  const unmasked = b.not(b.and(r.control, FSW.OE));
+  b.if(b.and(unmasked, b.ltS(exponent, EXPONENT_MAX + WRAP)), () => finish(b, base, r.sign, b.sub(exponent, WRAP), significand, b.or(raised, FSW.OE)));
+  const infinite = b.or(unmasked, toInfinity(b, r.mode, r.sign));
   const head = b.select(infinite, b.i32(EXPONENT_MAX), b.i32(EXPONENT_MAX - 1));
   const largest = b.sub(b.i64(0), unit);
   finish(b, base, r.sign, head, b.select(infinite, b.i64(INTEGER_BIT), largest), b.or(c1(b, infinite), FSW.OE | FSW.PE));
@@ -97,7 +104,7 @@ export function toInfinity(b: Builder, mode: Expr, sign: Expr): Expr {
   return b.or(b.eq(mode, ROUNDING.nearest), b.eq(mode, b.select(sign, b.i32(ROUNDING.down), b.i32(ROUNDING.up))));
 }
 
-/** A tiny number with the underflow exception masked: UE only when the result is inexact too. */
+/** A tiny number in its place: UE only when the result is inexact too. */
 function denormalize(b: Builder, base: Expr, r: Rounding, exponent: Expr, x: Wide): void {
   const shifted = shiftRightSticky(b, x, b.extU(b.sub(b.i32(1), exponent)));
   const { kept, rest, unit } = cut(b, shifted, r.bits);

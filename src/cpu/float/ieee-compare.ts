@@ -31,11 +31,11 @@ function defineCompare(f: Format): Routine {
 /** The second operand is the answer unless the first is truly smaller (larger): for NaNs, which are invalid, and for two zeros. */
 function defineExtreme(f: Format, name: "min" | "max"): Routine {
   return routine(`${f.name}.${name}`, ["i32", "i64", "i64"], "i64", (b, base, first, second) => {
-    b.if(b.or(isNan(b, f, first!), isNan(b, f, second!)), () => {
-      raiseFlags(b, base!, MXCSR.IE);
-      b.return(second!);
-    });
     const [x, y] = [flushOperand(b, base!, f, first!), flushOperand(b, base!, f, second!)];
+    b.if(b.or(isNan(b, f, x), isNan(b, f, y)), () => {
+      raiseFlags(b, base!, MXCSR.IE);
+      b.return(y);
+    });
     raiseDenormal(b, base!, f, x, y);
     const [p, q] = [ordinal(b, f, x), ordinal(b, f, y)];
     b.return(b.select(name === "min" ? b.ltS(p, q) : b.gtS(p, q), x, y));

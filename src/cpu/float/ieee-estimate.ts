@@ -47,6 +47,6 @@ export const reciprocalRoot: Routine = routine("f32.reciprocalRoot", ["i64"], "i
   // No interval's middle has a root near a tie, so double precision is exact enough.
   const rounded = b.op("f64.nearest", "f64", b.op("f64.sqrt", "f64", exact));
   const entry = b.op("i64.trunc_f64_u", "i64", rounded);
-  const power = b.shrU(b.sub(b.i64(3 * F.bias - 2), exponent), 1);
+  const power = b.shrU(b.sub(b.i64(3 * F.bias - 1), exponent), 1);
   b.return(assemble(b, b.i64(0), power, entry));
 });
