@@ -69,9 +69,9 @@ export interface VectorEngine {
   run(test: TestCase): TestResult;
 }
 
-/** The bytes of the data area at the start of a case. */
-export function initialData(test: TestCase): Uint8Array {
-  const data = new Uint8Array(DATA_BYTES);
+/** The bytes of the data area at the start of a case, in `data` when it is given. */
+export function initialData(test: TestCase, data: Uint8Array = new Uint8Array(DATA_BYTES)): Uint8Array {
+  data.fill(0);
   for (const { offset, bytes } of test.memory) data.set(bytes, offset);
   return data;
 }

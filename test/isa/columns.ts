@@ -126,13 +126,12 @@ export function writeDelta(columns: Writers, then: Uint8Array, now: Uint8Array):
   columns.words.varint(0);
 }
 
-/** Applies a delta to `bytes`, which hold the earlier contents; calls `changed` with each word's offset. */
-export function readDelta(columns: Readers, bytes: Uint8Array, changed?: (offset: number) => void): void {
+/** Applies a delta to `bytes`, which hold the earlier contents. */
+export function readDelta(columns: Readers, bytes: Uint8Array): void {
   for (let word = -1, gap = columns.words.number(); gap !== 0; gap = columns.words.number()) {
     word += gap;
     if (word * 8 >= bytes.length) throw new RangeError("Vectors change what is not there");
     const mask = columns.words.byte();
     for (let i = 0; i < 8; i++) if ((mask & (1 << i)) !== 0) bytes[word * 8 + i]! ^= columns.bytes.byte();
-    changed?.(word * 8);
   }
 }

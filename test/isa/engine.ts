@@ -2,6 +2,7 @@
 import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
 import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
 import type { CpuHost } from "../../src/cpu/engine/engine.ts";
+import { X87, XMM } from "../../src/cpu/state.ts";
 import { GuestMemory } from "../../src/memory/guest-memory.ts";
 import {
   changedWords,
@@ -16,7 +17,7 @@ import {
   type TestResult,
   type VectorEngine,
 } from "./case.ts";
-import { CpuState, GPR_NAMES, SEGMENT_NAMES } from "./state.ts";
+import { CpuState, FX_OFFSET, GPR_NAMES, SEGMENT_NAMES } from "./state.ts";
 
 const RAM_BYTES = 0x2_0000;
 
@@ -71,6 +72,7 @@ export class ProcessorVectorEngine implements VectorEngine {
   readonly name: string;
   readonly processor: Processor;
   readonly #memory: GuestMemory;
+  readonly #before = new Uint8Array(DATA_BYTES);
 
   constructor(kind: "evaluator" | "interpreter", program: InterpreterProgram = new InterpreterProgram()) {
     this.name = kind;
@@ -83,7 +85,7 @@ export class ProcessorVectorEngine implements VectorEngine {
   }
 
   run(test: TestCase): TestResult {
-    const before = initialData(test);
+    const before = initialData(test, this.#before);
     const codeAt = PHYSICAL.code + Number(test.state.rip) - CODE_BASE;
     this.#memory.write(PHYSICAL.data, before);
     this.#memory.write(codeAt, test.code);
@@ -151,9 +153,9 @@ export class ProcessorVectorEngine implements VectorEngine {
       const access = i === 1 ? (mode === 64 ? 0xa0fb : 0xc0fb) : selector === 0 ? 0 : 0xc0f3;
       registers.setSegment(name as "es", { selector, base, limit: selector === 0 ? 0 : 0xffff_ffff, access });
     });
-    for (let i = 0; i < 16; i++) registers.set(`xmm${i}`, fromBytes(state.xmm(i)));
     const top = (state.fsw >> 11) & 7;
-    for (let i = 0; i < 8; i++) registers.set(`fpr${(i + top) & 7}`, fromBytes(state.st(i)));
+    this.#memory.u8.set(state.fx.subarray(FX_OFFSET.xmm, FX_OFFSET.xmm + 256), context.base + XMM);
+    for (let i = 0; i < 8; i++) this.#memory.u8.set(state.st(i), this.#x87(i + top));
     context.set32("mxcsr", state.mxcsr);
     context.set32("fcw", state.fcw);
     context.set32("fsw", state.fsw);
@@ -161,6 +163,11 @@ export class ProcessorVectorEngine implements VectorEngine {
     context.set32("ftw", state.ftw);
     for (const name of ["fault", "faultCode", "halted", "shadow", "nmiPending", "attention"] as const) context.set32(name, 0);
     registers.commit();
+  }
+
+  /** Where a physical x87 register lies. */
+  #x87(register: number): number {
+    return this.processor.context.base + X87 + (register & 7) * 16;
   }
 
   // ── execution ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,9 +226,10 @@ export class ProcessorVectorEngine implements VectorEngine {
     state.fsBase = registers.get("fsBase");
     state.gsBase = registers.get("gsBase");
     SEGMENT_NAMES.forEach((name, i) => state.setSegment(i, context.get32(`${name as "es"}Selector`)));
-    for (let i = 0; i < 16; i++) toBytes(registers.get(`xmm${i}`), state.xmm(i));
     const top = context.get32("ftop");
-    for (let i = 0; i < 8; i++) toBytes(registers.get(`fpr${(i + top) & 7}`), state.st(i));
+    const { u8 } = this.#memory;
+    state.fx.set(u8.subarray(context.base + XMM, context.base + XMM + 256), FX_OFFSET.xmm);
+    for (let i = 0; i < 8; i++) state.st(i).set(u8.subarray(this.#x87(i + top), this.#x87(i + top) + 10));
     state.mxcsr = context.get32("mxcsr");
     state.fcw = context.get32("fcw");
     state.fsw = (context.get32("fsw") & ~0x3800) | (top << 11);
@@ -254,17 +262,3 @@ const GDT: readonly (readonly [selector: number, descriptor: bigint])[] = [
   [0x28, 0x00cf_f300_0000_ffffn],
   [0x30, 0x00af_fb00_0000_ffffn],
 ];
-
-/** 16 bytes of an XMM register, or 10 of an x87 one. */
-function fromBytes(bytes: Uint8Array): bigint {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const high = bytes.length === 16 ? view.getBigUint64(8, true) : BigInt(view.getUint16(8, true));
-  return (high << 64n) | view.getBigUint64(0, true);
-}
-
-function toBytes(value: bigint, bytes: Uint8Array): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  view.setBigUint64(0, BigInt.asUintN(64, value), true);
-  if (bytes.length === 16) view.setBigUint64(8, BigInt.asUintN(64, value >> 64n), true);
-  else view.setUint16(8, Number(BigInt.asUintN(16, value >> 64n)), true);
-}

@@ -5,7 +5,7 @@
 // Of a case only its code, its overrides and what changed are stored; the state before grows from the row's text and the case's
 // number (recipe.ts). `growth` is a checksum of what grew when the row was recorded: should it differ, the row is recorded anew.
 import { crc32 } from "node:zlib";
-import { DATA_BASE, initialData, type MemoryBytes, type Mode, type Outcome, type TestCase, type TestResult } from "./case.ts";
+import { changedWords, DATA_BASE, initialData, type MemoryBytes, type Mode, type Outcome, type TestCase, type TestResult } from "./case.ts";
 import { newColumns, packColumns, readDelta, unpackColumns, writeDelta, type Readers, type Writers } from "./columns.ts";
 import { stateSeed } from "./generator.ts";
 import { seedOf } from "./prng.ts";
@@ -227,8 +227,9 @@ function readResult(columns: Readers, test: TestCase): TestResult {
   state.rflags = rflags;
   const memory: MemoryBytes[] = [];
   if (columns.memory.byte() !== 0) {
-    const data = initialData(test);
-    readDelta(columns, data, (offset) => memory.push({ offset, bytes: data.slice(offset, offset + 8) }));
+    const [before, after] = [initialData(test), initialData(test)];
+    readDelta(columns, after);
+    memory.push(...changedWords(before, after));
   }
   return { outcome, state, memory };
 }
