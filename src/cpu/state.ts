@@ -85,6 +85,8 @@ export const SCALARS = {
   nmiBlocked: { offset: 0x16c, width: 32 },
   /** Set by STI and by MOV SS and POP SS: interrupts wait for the end of the next instruction; see SHADOW. */
   shadow: { offset: 0x170, width: 32 },
+  /** 1 when the record that has just run was no instruction but a look-up of one, while something wanted attention. */
+  lookedUp: { offset: 0x1d8, width: 32 },
   /** 1 while halted. */
   halted: { offset: 0x174, width: 32 },
   /** EFLAGS.TF as it was when the next instruction starts: what makes it trap afterwards. */

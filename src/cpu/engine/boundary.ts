@@ -3,6 +3,8 @@ import { routine } from "../ir/builder.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { betweenInstructions, deliverFault } from "../host-calls.ts";
+import { VECTOR } from "../mmu/control.ts";
+import { ACCESS } from "../mmu/walk.ts";
 import { at, FAULT } from "../state.ts";
 import { enter } from "./lookup.ts";
 import { RECORD } from "./layout.ts";
@@ -34,14 +36,29 @@ export const resume: Routine = routine("boundary.resume", ["i32"], "i32", (b, ba
 });
 
 /**
+ * 1 for a page fault at a branch's target while something wants attention: the branch is complete, and its traps come before the
+ * fault, which comes again when the target is fetched again (SDM 3A table 6-2). Forgets the fault then.
+ */
+function isFetchAfterBranch(b: Builder, base: Expr, pending: Expr): Expr {
+  const kind = b.eq(b.and(pending, 0xff | FAULT.ripValid), VECTOR.PF | FAULT.ripValid);
+  const fetch = b.ne(b.and(b.load("i32.load", base, at("faultCode")), ACCESS.fetch), 0);
+  const deferred = b.and(b.and(kind, fetch), b.ne(b.load("i32.load", base, at("attention")), 0));
+  b.if(deferred, () => b.store("i32.store", base, b.i32(0), at("fault")));
+  return deferred;
+}
+
+/**
  * After `record` gave `next` (0: look at fault, exit and rip): works out rip, delivers, and returns the record to go on with, or
  * 0 when `exit` is set: (base, record, next).
  */
 export const attend: Routine = routine("boundary.attend", ["i32", "i32", "i32"], "i32", (b, base, record, next) => {
   const completed = b.variable(b.i32(1));
+  const lookedUp = b.load("i32.load", base, at("lookedUp"));
+  b.store("i32.store", base, b.i32(0), at("lookedUp"));
+  b.if(b.and(lookedUp, b.ne(next, 0)), () => b.return(next));
   b.if(next, () => b.call(settle, base, next), () => {
     const pending = b.load("i32.load", base, at("fault"));
-    b.if(pending, () => {
+    b.if(b.and(b.ne(pending, 0), b.not(isFetchAfterBranch(b, base, pending))), () => {
       b.set(completed, b.i32(0));
       // INT n and its kin return to the next instruction: delivery needs the length.
       b.store("i32.store", base, record, at("currentRecord"));

@@ -64,12 +64,13 @@ export class HotSem extends Sem {
   }
 
   #fullAddress(): Expr {
-    const scaled = this.shl(this.#slot(RECORD.index), this.load("i64.load8_u", this.record(), RECORD.scale));
-    return this.add(this.add(this.#baseDisplacement(), scaled), this.#slot(RECORD.seg));
+    return this.add(this.effectiveAddress(), this.#slot(RECORD.seg));
   }
 
   override effectiveAddress(): Expr {
-    return this.#shape === 0 ? this.#baseDisplacement() : this.#fullAddress();
+    if (this.#shape === 0) return this.#baseDisplacement();
+    const scaled = this.shl(this.#slot(RECORD.index), this.load("i64.load8_u", this.record(), RECORD.scale));
+    return this.add(this.#baseDisplacement(), scaled);
   }
 
   override view(): Expr {

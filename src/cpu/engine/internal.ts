@@ -29,7 +29,13 @@ function build(name: string, meaning: (o: Sem) => void): Body {
   return o.finish();
 }
 
+/** Tells the loop that no instruction is completed by this record (boundary.ts). */
+function noteLookUp(o: Sem): void {
+  o.if(o.state("attention"), () => o.setState("lookedUp", o.i32(1)));
+}
+
 function goOn(o: Sem, by: Routine): void {
+  noteLookUp(o);
   o.return(o.callUnchecked(by, o.base(), o.linear()));
 }
 
@@ -41,7 +47,10 @@ export function internalHandlers(): Body[] {
     build("tooLong", (o) => o.fault(VECTOR.GP, o.i32(0))),
     build("crossing", (o) => {
       const host = o.call(codeHost, o.base(), o.add(o.state64("ripPage"), 0x1000n));
-      o.if(o.eq(host, o.load("i32.load", o.record(), RECORD.imm)), () => o.next());
+      o.if(o.eq(host, o.load("i32.load", o.record(), RECORD.imm)), () => {
+        noteLookUp(o);
+        o.next();
+      });
       o.call(codeWritten, o.call(codeHost, o.base(), o.linear()), o.i32(1));
       goOn(o, enterAnew);
     }),

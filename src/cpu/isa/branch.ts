@@ -62,6 +62,17 @@ function call(o: Sem, target: Expr, width: number): void {
   o.branch(target);
 }
 
+/** In 64-bit mode silicon pushes before it checks the target; only memory shows it. */
+function callIndirect(o: Sem, operand: Operand, width: number): void {
+  const target = o.read(operand);
+  if (!o.long) return call(o, o.branchTarget(target), width);
+  const top = o.sub(o.stackPointer(), 8n);
+  o.storeMemory(o.stackLinear(top, 8, true), 64, o.nextIp());
+  const checked = o.branchTarget(target);
+  o.setStackPointer(top);
+  o.branch(checked);
+}
+
 function ret(o: Sem, width: number, extra?: Operand): void {
   const target = o.branchTarget(o.peek(width));
   const bytes = o.i64(width >> 3);
@@ -84,7 +95,8 @@ export const branch: readonly Instruction[] = [
     access: "r",
     sem: (o, [target], form) => {
       const width = branchWidth(o, form);
-      call(o, target!.kind === "imm" ? o.relativeTarget(width) : o.branchTarget(o.read(target!)), width);
+      if (target!.kind === "imm") call(o, o.relativeTarget(width), width);
+      else callIndirect(o, target!, width);
     },
   }),
   instruction("RET", {

@@ -8,7 +8,6 @@ import type { Sem } from "./sem.ts";
 
 /** A software interrupt: `rip` stays at this instruction, and delivery works out the address after it. */
 function softwareInterrupt(o: Sem, vector: Expr, flags: number = FAULT.software): void {
-  o.setState("currentRecord", o.record());
   o.call(raise, o.base(), o.or(vector, flags), o.i32(0));
   o.return(o.i32(0));
 }

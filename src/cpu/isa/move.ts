@@ -108,8 +108,7 @@ function compareExchangePair(name: string, form: string, half: 32 | 64): Instruc
     flags: "ZF",
     feature: half === 64 ? "cx16" : "cx8",
     sem: (o, [dst]) => {
-      const low = o.address(dst!, true);
-      if (half === 64) o.requireAligned(low, 16);
+      const low = half === 64 ? o.alignedAddress(dst!) : o.address(dst!, true);
       o.probe(low, half * 2);
       const high = o.long ? o.add(low, bytes) : o.and(o.add(low, bytes), 0xffff_ffffn);
       const [l, h] = [o.loadMemory(low, half), o.loadMemory(high, half)];
