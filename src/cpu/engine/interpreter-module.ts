@@ -18,7 +18,7 @@ import { at, EXIT, ZERO } from "../state.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
-import { RECORD } from "./layout.ts";
+import { PROFILE, RECORD } from "./layout.ts";
 import { ENGINE_ROUTINES } from "./routines.ts";
 
 /** A case of the fast loop: a handler with a shape of address or branch. */
@@ -53,10 +53,10 @@ const signatureType = (s: Signature): { params: Signature["params"]; result: Sig
 
 export interface ModuleOptions {
   /**
-   * Host address of counters (i64 each) for executed handlers, 4 a handler: plus 1 when the address has an index or segment, plus 2
-   * when the branch leaves its page. For measuring what the hot list should hold.
+   * Count executed handlers at PROFILE, four counters a handler: plus 1 when the address has an index or segment, plus 2 when the
+   * branch leaves its page. For measuring what the hot list should hold.
    */
-  readonly profileAt?: number;
+  readonly profile?: boolean;
 }
 
 /** Generates the module's bytes. The hottest cases come first. */
@@ -79,7 +79,7 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
     m.exportFunction(routine.name, routineIndex.get(routine.name)!);
   }
   bodies.forEach((body, i) => m.define(handlerIndex[i]!, HANDLER_TYPE, ...compile(body, resolve)));
-  const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot, options.profileAt);
+  const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot, options.profile ?? false);
   m.define(run, { params: ["i32", "i32"], result: "i32" }, loop.locals.types, loop.code);
   m.exportFunction("run", run);
   m.table(handlerIndex);
@@ -116,7 +116,7 @@ class RunLoop {
   readonly #resolve: (c: Callee) => number;
   readonly #handlerType: number;
 
-  constructor(handlerType: number, resolve: (c: Callee) => number, hot: readonly HotCase[], profileAt?: number) {
+  constructor(handlerType: number, resolve: (c: Callee) => number, hot: readonly HotCase[], profile: boolean) {
     this.#handlerType = handlerType;
     this.#resolve = resolve;
     const c = this.code;
@@ -151,7 +151,7 @@ class RunLoop {
     c.block(); // out
     c.block(); // attention or slow: `next` decides
     c.loop(); // again
-    if (profileAt !== undefined) this.#count(record, next, profileAt);
+    if (profile) this.#count(base, record, next);
     c.block(); // cold
     const outer = [undefined, out, undefined, again, cold];
     for (let i = 0; i < hot.length; i++) c.block();
@@ -180,14 +180,15 @@ class RunLoop {
     c.unreachable();
   }
 
-  #count(record: number, scratch: number, profileAt: number): void {
+  #count(base: number, record: number, scratch: number): void {
     const c = this.code;
     const field = (name: "index" | "seg"): Code => c.localGet(record).memory("i32.load8_u", RECORD[name]).i32(ZERO).op("i32.ne");
     c.localGet(record).memory("i32.load16_u", RECORD.cold).i32(2).op("i32.shl");
     field("index");
     field("seg").op("i32.or").op("i32.or");
     c.localGet(record).memory("i64.load", RECORD.imm).i64(4096n).op("i64.ge_u").i32(1).op("i32.shl").op("i32.or");
-    c.i32(3).op("i32.shl").localTee(scratch).localGet(scratch).memory("i64.load", profileAt).i64(1n).op("i64.add").memory("i64.store", profileAt);
+    c.i32(3).op("i32.shl").localGet(base).op("i32.add");
+    c.localTee(scratch).localGet(scratch).memory("i64.load", PROFILE).i64(1n).op("i64.add").memory("i64.store", PROFILE);
   }
 
   #hotCase(h: HotCase, labels: { cold: Label; again: Label; out: Label }, outer: readonly (Label | undefined)[], params: readonly number[], pinned: number): void {

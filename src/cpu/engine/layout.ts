@@ -7,6 +7,7 @@
 //        + 20000h   TLB views: user, supervisor, supervisor with AC, never filled
 //        + 60000h   code hash: host address → record
 //        + 160000h  record arena
+//        + 1160000h counters of a profiling module
 
 export const TLB_LIST = 0x1000;
 export const TLB_LIST_MAX = 1024;
@@ -36,8 +37,12 @@ export const CODE_HASH_ENTRIES = 0x2_0000;
 export const ARENA = 0x16_0000;
 export const ARENA_SIZE = 0x100_0000;
 
+/** Execution counters (i64) of a profiling module, four a handler; untouched, and so no memory, otherwise. */
+export const PROFILE: number = ARENA + ARENA_SIZE;
+const PROFILE_SIZE = 0x10_0000;
+
 /** Bytes from one processor's base to the next. */
-export const CPU_AREA: number = ARENA + ARENA_SIZE;
+export const CPU_AREA: number = PROFILE + PROFILE_SIZE;
 
 /**
  * A decoded instruction, 32 bytes. Operand fields A B C hold a register's byte offset in the state (GPRs), or 16 × its number
