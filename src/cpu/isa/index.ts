@@ -10,6 +10,9 @@ import { sseLane } from "./sse-lane.ts";
 import { sseMove } from "./sse-move.ts";
 import { sseShift } from "./sse-shift.ts";
 import { sseShuffle } from "./sse-shuffle.ts";
+import { sseString } from "./sse-string.ts";
+import { aes } from "./aes.ts";
+import { carryless } from "./carryless.ts";
 import { bcd } from "./bcd.ts";
 import { bit } from "./bit.ts";
 import { far } from "./far.ts";
@@ -27,4 +30,4 @@ import { x87 } from "./x87/index.ts";
 import type { Instruction } from "./instruction.ts";
 
 /** All instructions, family by family. */
-export const INSTRUCTIONS: readonly Instruction[] = [...arith, ...branch, ...moves, ...stack, ...bit, ...shift, ...muldiv, ...string, ...io, ...interrupt, ...segment, ...far, ...flagControl, ...bcd, ...hint, ...system, ...syscall, ...sseState, ...sseMove, ...sseInteger, ...sseShift, ...sseShuffle, ...sseLane, ...mmx, ...x87];
+export const INSTRUCTIONS: readonly Instruction[] = [...arith, ...branch, ...moves, ...stack, ...bit, ...shift, ...muldiv, ...string, ...io, ...interrupt, ...segment, ...far, ...flagControl, ...bcd, ...hint, ...system, ...syscall, ...sseState, ...sseMove, ...sseInteger, ...sseShift, ...sseShuffle, ...sseLane, ...sseString, ...aes, ...carryless, ...mmx, ...x87];
