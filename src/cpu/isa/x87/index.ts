@@ -3,8 +3,9 @@ import type { Instruction } from "../instruction.ts";
 import { x87Arith } from "./arith.ts";
 import { x87Compare } from "./compare.ts";
 import { x87Control } from "./control.ts";
+import { x87Environment } from "./environment.ts";
 import { x87Exponent } from "./exponent.ts";
 import { x87Move } from "./move.ts";
 
 /** All x87 instructions. */
-export const x87: readonly Instruction[] = [...x87Control, ...x87Move, ...x87Arith, ...x87Compare, ...x87Exponent];
+export const x87: readonly Instruction[] = [...x87Control, ...x87Move, ...x87Arith, ...x87Compare, ...x87Exponent, ...x87Environment];

@@ -184,5 +184,5 @@ export function popUnless(o: Sem, unmasked: Expr): void {
 
 /** An x87 instruction's rows all check CR0.EM and CR0.TS first. */
 export function fpu(...rows: readonly string[]): string[] {
-  return rows.map((row) => `${row}${row.includes("|") ? "" : " |"} | fpu`);
+  return rows.map((row) => `${row}${row.split("|").length < 2 ? " |" : ""}${row.split("|").length < 3 ? " |" : ""} fpu`);
 }
