@@ -50,6 +50,8 @@ export const far: readonly Instruction[] = [
     forms: sizes("CF"),
     flags: "CF PF AF ZF SF OF",
     sem: (o, _, form) => {
+      // Out of a nested task: where it goes on when it is called again.
+      o.setState64("rip", o.nextIp());
       o.helper(HELPER.iret, o.i32(form.opsize >> 3));
       o.leave();
     },

@@ -5,7 +5,7 @@ import { CR0, EFLAGS } from "../mmu/control.ts";
 import { loadSegment } from "../mmu/segment-load.ts";
 import { SHADOW } from "../state.ts";
 import { ZF } from "./flags.ts";
-import { type Form, type Instruction, instruction, type Operand } from "./instruction.ts";
+import { type Instruction, instruction, type Operand } from "./instruction.ts";
 import { REG, SEG, type Sem } from "./sem.ts";
 import { slotWidth } from "./stack.ts";
 import { requireUmip } from "./system.ts";
@@ -25,7 +25,7 @@ function load(o: Sem, n: Expr, selector: Expr): void {
 function settleStack(o: Sem, shadow: boolean): void {
   const before = o.state("mode");
   // Of two in a row only the first holds interrupts back (SDM 3A §6.8.3).
-  if (shadow) o.if(o.not(o.state("shadow")), () => o.setState("shadow", o.i32(SHADOW.movSs)));
+  if (shadow) o.if(o.not(o.and(o.state("shadow"), SHADOW.movSs)), () => o.setState("shadow", o.i32(SHADOW.movSs)));
   o.refresh();
   o.if(o.ne(o.state("mode"), before), () => o.resynchronize());
 }
@@ -46,24 +46,20 @@ function movFromSegment(o: Sem, dst: Operand, src: Operand): void {
 }
 
 /** The new stack pointer is worked out with the old stack's size. */
-function pop(o: Sem, n: number, width: number): void {
+function pop(o: Sem, dst: Operand, width: number): void {
+  const n = o.field(dst);
   const selector = o.wrap(o.and(o.peek(width), 0xffffn));
-  const bytes = BigInt(width >> 3);
   const rsp = o.reg(REG.rsp, 64);
-  const top = o.add(rsp, bytes);
+  const top = o.add(rsp, BigInt(width >> 3));
   const mask = o.long ? undefined : o.state64("stackMask");
-  load(o, o.i32(n), selector);
+  load(o, n, selector);
   if (mask) o.setReg(REG.rsp, 64, o.or(o.and(rsp, o.xor(mask, 0xffff_ffffn)), o.and(top, mask)));
   else o.setReg(REG.rsp, 64, top);
-  if (n === SEG.ss) settleStack(o, true);
+  o.if(o.eq(n, SEG.ss), () => settleStack(o, true));
 }
 
-const popRows = (opcode: string, name: string): string[] => [`${opcode} | ${name} | i64 o16`, `${opcode} | ${name} | i64 o32`];
-const popRowsEverywhere = (opcode: string, name: string): string[] => [`${opcode} | ${name} | o16`, `${opcode} | ${name} | i64 o32`, `${opcode} | ${name} | o64 any`];
-
-function popInstruction(name: keyof typeof SEG, rows: readonly string[]): Instruction {
-  return instruction("POP", { forms: rows, access: "-", sem: (o, _, form) => pop(o, SEG[name], slotWidth(o, form)) });
-}
+const popLegacy = (opcode: string, name: string): string[] => [`${opcode} | ${name} | i64 o16`, `${opcode} | ${name} | i64 o32`];
+const popAnywhere = (opcode: string, name: string): string[] => [`${opcode} | ${name} | o16`, `${opcode} | ${name} | i64 o32`, `${opcode} | ${name} | o64 any`];
 
 /** Address `bytes` further on, cut to 32 bits outside 64-bit mode. */
 function beyond(o: Sem, address: Expr, bytes: number): Expr {
@@ -171,11 +167,11 @@ export const segment: readonly Instruction[] = [
     access: "w r",
     sem: (o, [dst, src]) => movFromSegment(o, dst!, src!),
   }),
-  popInstruction("es", popRows("07", "ES")),
-  popInstruction("ss", popRows("17", "SS")),
-  popInstruction("ds", popRows("1F", "DS")),
-  popInstruction("fs", popRowsEverywhere("0F A1", "FS")),
-  popInstruction("gs", popRowsEverywhere("0F A9", "GS")),
+  instruction("POP", {
+    forms: [...popLegacy("07", "ES"), ...popLegacy("17", "SS"), ...popLegacy("1F", "DS"), ...popAnywhere("0F A1", "FS"), ...popAnywhere("0F A9", "GS")],
+    access: "w",
+    sem: (o, [dst], form) => pop(o, dst!, slotWidth(o, form)),
+  }),
   loadPointer("LDS", "C5", SEG.ds, "i64"),
   loadPointer("LES", "C4", SEG.es, "i64"),
   loadPointer("LSS", "0F B2", SEG.ss),

@@ -1,0 +1,34 @@
+// Bare-metal programs about exceptions, interrupts, segments, tasks and debugging, on every engine.
+import { describe, expect, it } from "vitest";
+import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { describeWithPeers } from "../peers.ts";
+import { assemble, programNames } from "./assemble.ts";
+import { ProcessorRunner } from "./processor-runner.ts";
+import { failures, loadProgram, type Ending } from "./program.ts";
+
+/** Programs with how many checks they make and how they end. */
+const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending]>> = {
+  "real-mode": [46, "finished"],
+};
+
+const program = new InterpreterProgram();
+
+describe.each(["interpreter", "evaluator"] as const)("bare-metal programs on the %s", (kind) => {
+  const runner = new ProcessorRunner(kind, program);
+
+  it.each(Object.entries(EXPECTED))("%s", (name, [checks, ending]) => {
+    const result = runner.run(loadProgram(name));
+    expect(failures(name, result)).toEqual([]);
+    expect({ checks: result.checks.length, ending: result.ending }).toEqual({ checks, ending });
+  });
+});
+
+describe("bare-metal programs", () => {
+  it("are all run", () => expect(programNames()).toEqual(Object.keys(EXPECTED).sort()));
+});
+
+describeWithPeers(["nasm"], "assembled programs", () => {
+  it.each(programNames())("%s is what its source gives", (name) => {
+    expect(Buffer.from(assemble(name)).equals(loadProgram(name))).toBe(true);
+  });
+});
