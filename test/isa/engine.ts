@@ -90,7 +90,7 @@ export class ProcessorVectorEngine implements VectorEngine {
     this.#memory.write(PHYSICAL.data, before);
     this.#memory.write(codeAt, test.code);
     this.#load(test);
-    const result = this.#finish(test, this.#execute(test), before);
+    const result = this.#finish(test, this.#execute(), before);
     this.#memory.write(codeAt, new Uint8Array(test.code.length).fill(INT3));
     return result;
   }
@@ -173,7 +173,7 @@ export class ProcessorVectorEngine implements VectorEngine {
   // ── execution ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Runs to a halt in an exception's handler, or one instruction. */
-  #execute(test: TestCase): Stopped {
+  #execute(): Stopped {
     const { processor } = this;
     for (let left = MAX_INSTRUCTIONS; left > 0;) {
       const start = processor.instructions;

@@ -36,6 +36,7 @@ function stopOf(form: Form): Stop {
 export function profileOf(form: Form): Profile {
   const name = form.instruction;
   const kinds = new Set(form.operands.map((o) => o.kind));
+  if (name.startsWith("CVT") && name.includes("PI")) return name.includes("PS") ? "mmx-f32" : "mmx-f64";
   if (kinds.has("mm") || kinds.has("mmrm") || name === "EMMS") return "mmx";
   if ((form.map === 0 && form.opcode >= 0xd8 && form.opcode <= 0xdf) || /^(FX|F?WAIT|XSAVE|XRSTOR)/.test(name)) return "x87";
   if (!kinds.has("xmm") && !kinds.has("xmmrm")) return "int";
@@ -134,19 +135,21 @@ function setRm(d: Draft, register: number): number {
 
 /** A register number for an operand; eight-bit ones settle whether a REX prefix is there. */
 function chooseRegister(d: Draft, operand: OperandSpec): number {
-  const e = d.encoding;
-  const extended = d.mode === 64 && !e.rexForbidden;
+  const extended = d.mode === 64 && !d.encoding.rexForbidden;
   if (operand.kind === "mm" || operand.kind === "mmrm" || operand.kind === "st") return d.prng.below(8);
   if (operand.kind === "sreg") return d.prng.chance(95) ? d.prng.pick([0, 2, 3, 4, 5]) : d.prng.below(8);
-  const byte = operand.width === 8 && (operand.kind === "reg" || operand.kind === "rm");
   // Register 0 of row 90 +r is NOP's.
   const register = d.prng.between(d.form.map === 0 && d.form.opcode === 0x90 ? 1 : 0, extended ? 15 : 7);
-  if (byte && extended && register >= 4 && register < 8) {
-    const high = !(e.rexW || e.rexForced || e.rexR || e.rexX || e.rexB) && d.prng.chance(50);
-    if (high) e.rexForbidden = true;
-    else e.rexForced = true;
-  }
+  const byte = operand.width === 8 && (operand.kind === "reg" || operand.kind === "rm");
+  if (byte && extended && register >= 4 && register < 8) settleRex(d);
   return register;
+}
+
+/** Encodings 4 to 7 of a byte register: AH to BH, or SPL to DIL with a REX prefix. */
+function settleRex({ encoding: e, prng }: Draft): void {
+  const high = !(e.rexW || e.rexForced || e.rexR || e.rexX || e.rexB) && prng.chance(50);
+  if (high) e.rexForbidden = true;
+  else e.rexForced = true;
 }
 
 function placeRegister(d: Draft, operand: OperandSpec): number {
@@ -212,11 +215,12 @@ function laneOf(form: Form, operand: OperandSpec): Lane | undefined {
   if (text.endsWith("fp")) return width === 32 ? "f32" : width === 64 ? "f64" : "f80";
   if (/(dec|bcd)$/.test(text)) return "bcd";
   if (text.endsWith("int")) return INTEGER_LANES[width];
+  if (operand.kind === "rm") return INTEGER_LANES[width];
+  if (form.instruction.includes("CVTPI2")) return "i32";
   const profile = profileOf(form);
-  if (profile === "simd-f32") return "f32";
-  if (profile === "simd-f64") return "f64";
-  if (/CVTPI2/.test(form.instruction)) return "i32";
-  return operand.kind === "rm" ? INTEGER_LANES[width] : width >= 64 ? "i32" : undefined;
+  if (profile.endsWith("f32")) return "f32";
+  if (profile.endsWith("f64")) return "f64";
+  return width >= 64 ? "i32" : undefined;
 }
 
 function placeImmediate(d: Draft, operand: OperandSpec): void {

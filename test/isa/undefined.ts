@@ -17,6 +17,8 @@ export interface Openness {
   readonly everything: boolean;
   /** Units in the last place by which 80-bit results may differ (SDM 1 §8.3.10). */
   readonly ulps: number;
+  /** A page fault may be at any byte of its page, after any part of the memory was written: state images of many accesses. */
+  readonly partial: boolean;
   /** Ranges of the data area. */
   readonly memory: readonly (readonly [from: number, to: number])[];
   /** Single-precision lanes may differ by this fraction (SDM 2B RCPPS, RSQRTPS: 1.5 · 2^-12 either way). */
@@ -34,6 +36,8 @@ const PE = 0x20;
 const TRANSCENDENTAL = /^(FSIN|FCOS|FSINCOS|FPTAN|FPATAN|F2XM1|FYL2X|FYL2XP1)$/;
 const APPROXIMATE = /^(RCP|RSQRT)[PS]S$/;
 
+const STATE_IMAGE = /^(FX|X|FN?)(SAVE|RSTOR)|^(FN?ST|FLD)ENV/;
+
 /** What counts in the result of `test`, an instance of `row`. */
 export function opennessOf(row: Row, test: TestCase): Openness {
   const flags = [...row.undefinedFlags].reduce((bits, name) => bits | (FLAG[name] ?? 0n), 0n);
@@ -45,6 +49,7 @@ export function opennessOf(row: Row, test: TestCase): Openness {
     fsw: fsw | (transcendental ? C1 | PE : 0),
     everything: isOverlongDoubleShift(row, test),
     ulps: transcendental ? 1 : 0,
+    partial: STATE_IMAGE.test(row.name),
     memory: openBytes(row, test),
     relative: APPROXIMATE.test(row.name) ? 3 / 4096 : 0,
   };
