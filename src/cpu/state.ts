@@ -106,6 +106,8 @@ export const SCALARS = {
   floatRaised: { offset: 0x1ac, width: 32 },
   /** State components that XRSTOR set to their initial configuration, see isa/state-image.ts. */
   initialized: { offset: 0x1d0, width: 32 },
+  /** Exceptions of the SSE floating-point instruction being executed, in MXCSR's positions (float/ieee.ts). */
+  sseFlags: { offset: 0x1d4, width: 32 },
   /** 0, or the exception (FAULT bits | vector) that x87, MMX and SSE instructions raise now: derived from CR0 and CR4. */
   fpuTrap: { offset: 0x188, width: 32 },
   mmxTrap: { offset: 0x18c, width: 32 },

@@ -7,7 +7,7 @@ import { CpuState } from "./state.ts";
 import { LANE_BYTES, Values, type Lane } from "./values.ts";
 
 /** Which registers get interesting contents; everything else stays at its initial value. */
-export const PROFILES = ["int", "x87", "mmx", "simd-int", "simd-f32", "simd-f64"] as const;
+export const PROFILES = ["int", "x87", "mmx", "simd-int", "simd-f32", "simd-f64", "mmx-f32", "mmx-f64"] as const;
 /** One of PROFILES. */
 export type Profile = (typeof PROFILES)[number];
 
@@ -79,10 +79,14 @@ function fillGeneral(state: CpuState, mode: Mode, prng: Prng, values: Values): v
   [USER_DATA, USER_CODE[mode], USER_DATA, USER_DATA, data, data].forEach((selector, i) => state.setSegment(i, selector));
 }
 
+const SINGLES: readonly Lane[] = ["f32", "f32", "f32", "f32", "f32", "i32"];
+const DOUBLES: readonly Lane[] = ["f64", "f64", "f64", "f64", "f64", "i64"];
 const SIMD_LANES: Readonly<Record<string, readonly Lane[]>> = {
   "simd-int": ["i8", "i16", "i32", "i64"],
-  "simd-f32": ["f32", "f32", "f32", "f32", "f32", "i32"],
-  "simd-f64": ["f64", "f64", "f64", "f64", "f64", "i64"],
+  "simd-f32": SINGLES,
+  "simd-f64": DOUBLES,
+  "mmx-f32": SINGLES,
+  "mmx-f64": DOUBLES,
 };
 
 function fillVector(state: CpuState, { mode, profile }: Recipe, prng: Prng, values: Values): void {
@@ -103,7 +107,7 @@ function fillVector(state: CpuState, { mode, profile }: Recipe, prng: Prng, valu
 
 function fillX87(state: CpuState, profile: Profile, prng: Prng, values: Values): void {
   state.fcw = 0x37f;
-  if (profile !== "x87" && profile !== "mmx") return;
+  if (profile !== "x87" && !profile.startsWith("mmx")) return;
   const masks = prng.chance(60) ? 0x3f : prng.below(64);
   const precision = prng.pick([3, 3, 3, 2, 2, 0, 0, 1]);
   state.fcw = 0x40 | masks | (precision << 8) | (prng.below(4) << 10) | (prng.below(2) << 12);

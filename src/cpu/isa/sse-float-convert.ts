@@ -1,0 +1,152 @@
+// Conversions among single and double precision and integers in general, MMX and XMM registers, and rounding to integral values
+// (SDM 1 §5.5.1.6, §5.6.1.6, §5.10.3).
+import { conversion } from "../float/ieee-convert.ts";
+import { DOUBLE, type Format, ROUND, roundingControl, SINGLE } from "../float/ieee.ts";
+import type { Expr } from "../ir/types.ts";
+import { type Instruction, instruction, type Operand } from "./instruction.ts";
+import { enterMmx, immediate, x87Pending } from "./packed.ts";
+import type { Sem } from "./sem.ts";
+import { lanesOf, settled, SHAPES, type Shape, writeLanes } from "./sse-float-lane.ts";
+
+const { PS, PD, SS, SD } = SHAPES;
+
+/** Lane by lane from `from` bits to `to` bits. */
+interface Conversion {
+  readonly name: string;
+  readonly row: string;
+  readonly lanes: 1 | 2 | 4;
+  readonly from: 32 | 64;
+  readonly to: 32 | 64;
+  readonly convert: (o: Sem, x: Expr) => Expr;
+}
+
+const integerFormat = (bits: 32 | 64): Format => (bits === 32 ? SINGLE : DOUBLE);
+const toInt32 = (f: Format, truncate: boolean) => (o: Sem, x: Expr): Expr =>
+  o.call(conversion(f).toInt32, o.base(), x, truncate ? o.i32(ROUND.zero) : roundingControl(o, o.base()));
+const fromInt32 = (f: Format) => (o: Sem, x: Expr): Expr => o.call(conversion(f).fromInteger, o.base(), o.sext(x, 32));
+const toOther = (f: Format) => (o: Sem, x: Expr): Expr => o.call(conversion(f).toOther, o.base(), x);
+
+/** Between XMM registers. Where the result is shorter than the source, what is above it in the low or the whole register becomes 0. */
+function vectors(c: Conversion): Instruction {
+  return instruction(c.name, {
+    forms: [`${c.row} | sse`],
+    access: "w r",
+    feature: "sse2",
+    sem: (o, [dst, src]) => {
+      const x = lanesOf(o, integerFormat(c.from), src!, c.lanes);
+      const values = settled(o, () => x.map((e) => c.convert(o, e)));
+      const rest = c.lanes > 1 ? Array.from({ length: 128 / c.to - c.lanes }, () => o.i64(0)) : [];
+      writeLanes(o, c.to, dst!, [...values, ...rest]);
+    },
+  });
+}
+
+/** From two integers of an MMX register (which counts as using MMX, even when a fault follows) or memory. */
+function fromMmx(name: string, prefix: string, shape: Shape): Instruction {
+  return instruction(name, {
+    forms: [`${prefix} 0F 2A /r | xmm, mm/m64 | sse mmx`],
+    access: "w r",
+    feature: shape.feature,
+    sem: (o, [dst, src]) => {
+      const usesMmx = src!.kind === "mm";
+      if (usesMmx) x87Pending(o);
+      const both = o.read(src!);
+      if (usesMmx) enterMmx(o);
+      const values = settled(o, () => [o.zext(both, 32), o.shrU(both, 32)].map((x) => fromInt32(shape.format)(o, x)));
+      writeLanes(o, shape.format.bits, dst!, values);
+    },
+  });
+}
+
+/** To two integers of an MMX register. */
+function toMmx(name: string, opcode: string, shape: Shape, truncate: boolean): Instruction {
+  const source = shape === PS ? "xmm/m64" : "xmm/m128";
+  return instruction(name, {
+    forms: [`${shape.prefix} 0F ${opcode} /r | mm, ${source} | sse mmx`],
+    access: "w r",
+    feature: shape.feature,
+    sem: (o, [dst, src]) => {
+      x87Pending(o);
+      const [low, high] = lanesOf(o, shape.format, src!, 2);
+      const convert = toInt32(shape.format, truncate);
+      enterMmx(o);
+      const [a, b] = settled(o, () => [convert(o, low!), convert(o, high!)]);
+      o.write(dst!, o.or(a!, o.shl(b!, 32)));
+    },
+  });
+}
+
+function fromGeneral(name: string, shape: Shape): Instruction {
+  return instruction(name, {
+    forms: [`${shape.prefix} 0F 2A /r | xmm, r/m32 | sse`, `${shape.prefix} REX.W + 0F 2A /r | xmm, r/m64 | sse`],
+    access: "w r",
+    feature: shape.feature,
+    sem: (o, [dst, src]) => {
+      const x = o.sext(o.read(src!), src!.width);
+      const value = settled(o, () => o.call(conversion(shape.format).fromInteger, o.base(), x));
+      writeLanes(o, shape.format.bits, dst!, [value]);
+    },
+  });
+}
+
+function toGeneral(name: string, opcode: string, shape: Shape, truncate: boolean): Instruction {
+  const source = shape.operands.slice("xmm, ".length);
+  const row = (rex: string, dst: string): string => `${shape.prefix} ${rex}0F ${opcode} /r | ${dst}, ${source} | sse`;
+  return instruction(name, {
+    forms: [row("", "r32"), row("REX.W + ", "r64")],
+    access: "w r",
+    feature: shape.feature,
+    sem: (o, [dst, src]) => {
+      const [x] = lanesOf(o, shape.format, src!, 1);
+      const to = conversion(shape.format)[dst!.width === 64 ? "toInt64" : "toInt32"];
+      const rc = truncate ? o.i32(ROUND.zero) : roundingControl(o, o.base());
+      o.write(dst!, settled(o, () => o.call(to, o.base(), x!, rc)));
+    },
+  });
+}
+
+/** ROUNDPS and its like: bits 1:0 of the immediate are the rounding control unless bit 2 is set, bit 3 keeps PE quiet. */
+function round(shape: Shape, opcode: string): Instruction {
+  const f = shape.format;
+  return instruction(`ROUND${shape.suffix}`, {
+    forms: [`66 0F 3A ${opcode} /r ib | ${shape.operands}, imm8 | sse`],
+    access: "w r r",
+    feature: "sse4_1",
+    sem: (o, [dst, src]: readonly Operand[]) => {
+      const mode = immediate(o);
+      const rc = o.select(o.and(mode, 4), roundingControl(o, o.base()), o.and(mode, 3));
+      const report = o.not(o.and(mode, 8));
+      const x = lanesOf(o, f, src!, shape.lanes);
+      writeLanes(o, f.bits, dst!, settled(o, () => x.map((e) => o.call(conversion(f).toIntegral, o.base(), e, rc, report))));
+    },
+  });
+}
+
+export const sseFloatConvert: readonly Instruction[] = [
+  vectors({ name: "CVTDQ2PS", row: "NP 0F 5B /r | xmm, xmm/m128", lanes: 4, from: 32, to: 32, convert: fromInt32(SINGLE) }),
+  vectors({ name: "CVTPS2DQ", row: "66 0F 5B /r | xmm, xmm/m128", lanes: 4, from: 32, to: 32, convert: toInt32(SINGLE, false) }),
+  vectors({ name: "CVTTPS2DQ", row: "F3 0F 5B /r | xmm, xmm/m128", lanes: 4, from: 32, to: 32, convert: toInt32(SINGLE, true) }),
+  vectors({ name: "CVTDQ2PD", row: "F3 0F E6 /r | xmm, xmm/m64", lanes: 2, from: 32, to: 64, convert: fromInt32(DOUBLE) }),
+  vectors({ name: "CVTPD2DQ", row: "F2 0F E6 /r | xmm, xmm/m128", lanes: 2, from: 64, to: 32, convert: toInt32(DOUBLE, false) }),
+  vectors({ name: "CVTTPD2DQ", row: "66 0F E6 /r | xmm, xmm/m128", lanes: 2, from: 64, to: 32, convert: toInt32(DOUBLE, true) }),
+  vectors({ name: "CVTPS2PD", row: "NP 0F 5A /r | xmm, xmm/m64", lanes: 2, from: 32, to: 64, convert: toOther(SINGLE) }),
+  vectors({ name: "CVTPD2PS", row: "66 0F 5A /r | xmm, xmm/m128", lanes: 2, from: 64, to: 32, convert: toOther(DOUBLE) }),
+  vectors({ name: "CVTSS2SD", row: "F3 0F 5A /r | xmm, xmm/m32", lanes: 1, from: 32, to: 64, convert: toOther(SINGLE) }),
+  vectors({ name: "CVTSD2SS", row: "F2 0F 5A /r | xmm, xmm/m64", lanes: 1, from: 64, to: 32, convert: toOther(DOUBLE) }),
+  fromMmx("CVTPI2PS", "NP", PS),
+  fromMmx("CVTPI2PD", "66", PD),
+  toMmx("CVTPS2PI", "2D", PS, false),
+  toMmx("CVTTPS2PI", "2C", PS, true),
+  toMmx("CVTPD2PI", "2D", PD, false),
+  toMmx("CVTTPD2PI", "2C", PD, true),
+  fromGeneral("CVTSI2SS", SS),
+  fromGeneral("CVTSI2SD", SD),
+  toGeneral("CVTSS2SI", "2D", SS, false),
+  toGeneral("CVTTSS2SI", "2C", SS, true),
+  toGeneral("CVTSD2SI", "2D", SD, false),
+  toGeneral("CVTTSD2SI", "2C", SD, true),
+  round(PS, "08"),
+  round(PD, "09"),
+  round(SS, "0A"),
+  round(SD, "0B"),
+];
