@@ -1,5 +1,6 @@
 // x87 data transfer (SDM 1 §5.2.1) and constants (§5.2.5).
 import { FROM_FLOAT, fromInteger, TO_FLOAT, toInteger, truncating } from "../../float/extended-convert.ts";
+import { DECIMAL_INDEFINITE, fromDecimal, toDecimal } from "../../float/extended-decimal.ts";
 import { headLeft, INDEFINITE, QUIET_BIT, raisedLeft } from "../../float/extended.ts";
 import { EXCEPTIONS, FSW } from "../../float/status.ts";
 import type { Expr } from "../../ir/types.ts";
@@ -49,6 +50,12 @@ function load80(o: Sem, op: Operand): Loaded {
   return { significand, head: o.wrap(o.loadMemory(inside(o, linear, 8), 16)), raised: o.i32(0) };
 }
 
+function loadDecimal(o: Sem, op: Operand): Loaded {
+  const { head, significand } = load80(o, op);
+  const value = o.call(fromDecimal, o.base(), significand, head);
+  return { significand: value, head: headLeft(o, o.base()), raised: o.i32(0) };
+}
+
 function loadRegister(o: Sem, op: Operand): Loaded {
   const n = physical(o, op);
   const absent = isEmpty(o, o.base(), n);
@@ -63,18 +70,19 @@ export function store80(o: Sem, linear: Expr, head: Expr, significand: Expr): vo
   o.storeMemory(inside(o, linear, 8), 16, o.extU(head));
 }
 
-/** What a store to memory gives: the bits, or for 80 bits a significand with its head, and exceptions. */
+/** What a store to memory gives: the bits, the upper 16 of 80, and the exceptions. */
 interface Stored {
   readonly value: Expr;
   readonly head?: Expr;
+  readonly raised: Expr;
 }
 
 /**
- * Stores ST(0): `convert` leaves its exceptions in the state; `absent` is what an empty register stores. Numeric exceptions that are
+ * Stores ST(0), converted; `absent` is what an empty register stores. Numeric exceptions that are
  * unmasked keep memory and stack as they are (SDM 1 §8.5.4–5), and not even the address is looked at; an inexact result is stored all
  * the same.
  */
-export function storeTop(o: Sem, op: Operand, pops: boolean, absent: Stored, convert: (head: Expr, significand: Expr) => Stored): void {
+export function storeTop(o: Sem, op: Operand, pops: boolean, absent: Omit<Stored, "raised">, convert: (head: Expr, significand: Expr) => Stored): void {
   begin(o);
   const n = physical(o, 0);
   const value = o.variable(absent.value);
@@ -84,7 +92,7 @@ export function storeTop(o: Sem, op: Operand, pops: boolean, absent: Stored, con
     const r = convert(headOf(o, o.base(), n), significandOf(o, o.base(), n));
     o.set(value, r.value);
     if (r.head) o.set(head, r.head);
-    o.set(raised, r.head ? o.i32(0) : raisedLeft(o, o.base()));
+    o.set(raised, r.raised);
   });
   const blocking = o.and(o.and(o.get(raised), EXCEPTIONS & ~FSW.PE), o.xor(controlWord(o, o.base()), -1));
   o.if(o.not(blocking), () => {
@@ -103,20 +111,29 @@ const INDEFINITE_BITS = { 32: 0xffc0_0000n, 64: 0xfff8_0000_0000_0000n } as cons
 
 function storeFloat(o: Sem, op: Operand, pops: boolean): void {
   const width = op.width as 32 | 64;
-  storeTop(o, op, pops, { value: o.i64(INDEFINITE_BITS[width]) }, (head, significand) => ({
-    value: o.call(TO_FLOAT[width], o.base(), controlWord(o, o.base()), head, significand),
-  }));
+  storeTop(o, op, pops, { value: o.i64(INDEFINITE_BITS[width]) }, (head, significand) => {
+    const value = o.call(TO_FLOAT[width], o.base(), controlWord(o, o.base()), head, significand);
+    return { value, raised: raisedLeft(o, o.base()) };
+  });
 }
 
 function store80Top(o: Sem, op: Operand): void {
-  storeTop(o, op, true, { value: o.i64(INDEFINITE.significand), head: o.i32(INDEFINITE.head) }, (head, value) => ({ value, head }));
+  storeTop(o, op, true, { value: o.i64(INDEFINITE.significand), head: o.i32(INDEFINITE.head) }, (head, value) => ({ value, head, raised: o.i32(0) }));
 }
 
 function storeInteger(o: Sem, op: Operand, pops: boolean, truncates = false): void {
   const control = controlWord(o, o.base());
-  storeTop(o, op, pops, { value: o.i64(1n << BigInt(op.width - 1)) }, (head, significand) => ({
-    value: o.call(toInteger, o.base(), truncates ? truncating(o, control) : control, head, significand, o.i64(op.width)),
-  }));
+  storeTop(o, op, pops, { value: o.i64(1n << BigInt(op.width - 1)) }, (head, significand) => {
+    const value = o.call(toInteger, o.base(), truncates ? truncating(o, control) : control, head, significand, o.i64(op.width));
+    return { value, raised: raisedLeft(o, o.base()) };
+  });
+}
+
+function storeDecimal(o: Sem, op: Operand): void {
+  storeTop(o, op, true, { value: o.i64(DECIMAL_INDEFINITE.low), head: o.i32(DECIMAL_INDEFINITE.head) }, (head, significand) => {
+    const value = o.call(toDecimal, o.base(), controlWord(o, o.base()), head, significand);
+    return { value, head: headLeft(o, o.base()), raised: raisedLeft(o, o.base()) };
+  });
 }
 
 /** FST and FSTP to a register copy whatever is there. */
@@ -272,6 +289,15 @@ export const x87Move: readonly Instruction[] = [
   instruction("FIST", { forms: integers("DF /2", "DB /2"), access: "w", sem: (o, [dst]) => storeInteger(o, dst!, false) }),
   instruction("FISTP", { forms: integers("DF /3", "DB /3", "DF /7"), access: "w", sem: (o, [dst]) => storeInteger(o, dst!, true) }),
   instruction("FISTTP", { forms: integers("DF /1", "DB /1", "DD /1"), access: "w", feature: "SSE3", sem: (o, [dst]) => storeInteger(o, dst!, true, true) }),
+  instruction("FBLD", {
+    forms: fpu("DF /4 | m80bcd"),
+    access: "r",
+    sem: (o, [src]) => {
+      begin(o);
+      pushValue(o, loadDecimal(o, src!), src!);
+    },
+  }),
+  instruction("FBSTP", { forms: fpu("DF /6 | m80bcd"), access: "w", sem: (o, [dst]) => storeDecimal(o, dst!) }),
   // DD C8 and DF C8 are undocumented aliases of D9 C8.
   instruction("FXCH", { forms: fpu("D9 C8+i | ST(i)", "DD C8+i | ST(i)", "DF C8+i | ST(i)"), access: "rw", sem: (o, [src]) => exchange(o, src!) }),
   ...CONSTANTS.map(constant),
