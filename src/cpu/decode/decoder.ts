@@ -148,7 +148,7 @@ export class Decoder {
   #matches(c: Candidate, modrm: number): boolean {
     if (c.digit >= 0 && ((modrm >> 3) & 7) !== c.digit) return false;
     if (c.fixed >= 0 && (modrm & c.fixedMask) !== (c.fixed & c.fixedMask)) return false;
-    if (!this.#prefixMatches(c.prefix)) return false;
+    if (!this.#prefixMatches(c.prefix) || (c.noRepeat && this.repeatPrefix !== 0)) return false;
     const v = c.variant;
     if (c.rexW && !(this.rex & 8)) return false;
     if (c.noRexB && this.rex & 1) return false;
@@ -191,11 +191,10 @@ export class Decoder {
   }
 
   #modMatches(v: Variant, register: boolean): boolean {
-    for (const o of v.form.operands) {
-      if (o.kind === "cr" || o.kind === "dr") return true;
-      if (o.from === "rm") return register !== v.memory;
-    }
-    return true;
+    // MOV to and from control and debug registers takes ModRM.mod for 3 whatever it is (SDM 2B, MOV—Move to/from Control Registers).
+    if (v.form.operands.some((o) => o.kind === "cr" || o.kind === "dr")) return true;
+    const rm = v.form.operands.find((o) => o.from === "rm");
+    return rm === undefined || register !== v.memory;
   }
 
   #operands(c: Candidate, opcode: number, modrm: number): number {

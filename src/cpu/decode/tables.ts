@@ -15,6 +15,8 @@ export interface Candidate {
   /** Operand size in force, or 0. */
   readonly opsize: number;
   readonly rexW: boolean;
+  /** F2 and F3 make the row no instruction. */
+  readonly noRepeat: boolean;
   /** Not with REX.B. */
   readonly noRexB: boolean;
 }
@@ -51,6 +53,7 @@ export function buildTables(set: HandlerSet): DecodeTables {
       prefix: PREFIX[f.prefix] ?? 0,
       opsize: f.opsize,
       rexW: f.rexW,
+      noRepeat: f.attributes.has("norep"),
       noRexB: f.attributes.has("b0"),
     };
     for (let r = 0; r < (f.plus ? 8 : 1); r++) {

@@ -17,7 +17,7 @@
 // Attributes: `lock` (LOCK allowed when the destination is memory) · `i64` (#UD in 64-bit mode) · `o64` (only in 64-bit mode) ·
 // `d64` (operand size defaults to 64 in 64-bit mode, no 32-bit form there) · `f64` (operand size is 64 whatever the prefixes) ·
 // `o16` `o32` (operand size in force when no operand says so) · `any` (every operand size) · `a16` `a32` `a64` (address size in force) ·
-// `rep` (F3 and F2 select the repeated form) · `b0` (not with REX.B: 90h is NOP, but 41 90 exchanges) · `cpl0`, `fpu`, `mmx`, `sse` (checks made before the meaning runs) · `end` (ends a block).
+// `norep` (F3 and F2 make it no instruction) · `rep` (F3 and F2 select the repeated form) · `b0` (not with REX.B: 90h is NOP, but 41 90 exchanges) · `cpl0`, `fpu`, `mmx`, `sse` (checks made before the meaning runs) · `end` (ends a block).
 import { assert } from "../../support/assert.ts";
 import type { Sem } from "./sem.ts";
 

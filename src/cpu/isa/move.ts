@@ -166,7 +166,7 @@ export const moves: readonly Instruction[] = [
     sem: (o, [dst]) => o.write(dst!, dst!.width === 16 ? o.i64(0) : swapBytes(o, o.read(dst!), dst!.width)),
   }),
   instruction("MOVBE", {
-    forms: [...wide("0F 38 F0 /r", "r$, m$"), ...wide("0F 38 F1 /r", "m$, r$")],
+    forms: [...wide("0F 38 F0 /r", "r$, m$", "norep"), ...wide("0F 38 F1 /r", "m$, r$", "norep")],
     access: "w r",
     feature: "movbe",
     sem: (o, [dst, src]) => o.write(dst!, swapBytes(o, o.read(src!), dst!.width)),

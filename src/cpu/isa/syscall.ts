@@ -90,7 +90,7 @@ export const syscall: readonly Instruction[] = [
     },
   }),
   instruction("SYSRET", {
-    forms: ["0F 07 | | o64 o32 end", "REX.W + 0F 07 | | o64 end"],
+    forms: ["0F 07 | | o64 any end", "REX.W + 0F 07 | | o64 end"],
     sem: (o, _, form) => sysret(o, form.rexW),
   }),
   instruction("SYSENTER", {
@@ -108,7 +108,7 @@ export const syscall: readonly Instruction[] = [
     },
   }),
   instruction("SYSEXIT", {
-    forms: ["0F 35 | | o32 end", "REX.W + 0F 35 | | end"],
+    forms: ["0F 35 | | any end", "REX.W + 0F 35 | | end"],
     sem: (o, _, form) => sysexit(o, form.rexW),
   }),
 ];

@@ -23,8 +23,27 @@ function writeCr3(o: Sem, value: Expr): void {
   o.call(flushTlb, o.base());
 }
 
-function movToCr(o: Sem, cr: Operand, src: Operand): void {
+/** #UD for a register that does not exist comes before #GP(0) for privilege. */
+function requireControl(o: Sem, cr: Operand): Expr {
   const n = o.field(cr);
+  const exists = o.long ? EXISTING_CR | (1 << 8) : EXISTING_CR;
+  o.udIf(o.not(o.and(o.shrU(o.i32(exists), n), 1)));
+  o.requireCpl0();
+  return n;
+}
+
+/** CR0, CR2, CR3, CR4; CR8 in 64-bit mode. */
+const EXISTING_CR = 0b1_1101;
+
+function requireDebug(o: Sem, dr: Operand): Expr {
+  const n = o.field(dr);
+  o.udIf(o.gtU(n, 7));
+  o.requireCpl0();
+  return n;
+}
+
+function movToCr(o: Sem, cr: Operand, src: Operand): void {
+  const n = requireControl(o, cr);
   const value = o.read(src);
   if (o.long) {
     o.if(o.eq(n, 3), () => {
@@ -40,16 +59,16 @@ function movToCr(o: Sem, cr: Operand, src: Operand): void {
 /** The same four rows serve CR and DR: the operand is a register whatever ModRM.mod says. */
 function moves(opcodeRead: string, opcodeWrite: string, kind: "CR" | "DR"): [read: string[], write: string[]] {
   return [
-    [`0F ${opcodeRead} /r | r32., ${kind} | i64 any cpl0`, `0F ${opcodeRead} /r | r64., ${kind} | o64 any cpl0`],
-    [`0F ${opcodeWrite} /r | ${kind}, r32. | i64 any cpl0 end`, `0F ${opcodeWrite} /r | ${kind}, r64. | o64 any cpl0 end`],
+    [`0F ${opcodeRead} /r | r32., ${kind} | i64 any`, `0F ${opcodeRead} /r | r64., ${kind} | o64 any`],
+    [`0F ${opcodeWrite} /r | ${kind}, r32. | i64 any end`, `0F ${opcodeWrite} /r | ${kind}, r64. | o64 any end`],
   ];
 }
 
 const [readCr, toCr] = moves("20", "22", "CR");
 const [readDr, toDr] = moves("21", "23", "DR");
 
-const read = (helper: number) => (o: Sem, [dst, src]: readonly Operand[]): void => {
-  o.helper(helper, o.field(src!));
+const read = (helper: number, check: (o: Sem, op: Operand) => Expr) => (o: Sem, [dst, src]: readonly Operand[]): void => {
+  o.helper(helper, check(o, src!));
   o.write(dst!, o.zext(o.state64("scratchValue"), dst!.width));
 };
 
@@ -108,7 +127,7 @@ function baseRegister(name: string, digit: number, segment: "fsBase" | "gsBase",
 /** RDRAND and RDSEED always succeed: CF = 1, the other flags 0. */
 function random(name: string, digit: number, feature: string): Instruction {
   return instruction(name, {
-    forms: [`0F C7 /${digit} | r16.`, `0F C7 /${digit} | r32.`, `REX.W + 0F C7 /${digit} | r64.`],
+    forms: [`0F C7 /${digit} | r16. | norep`, `0F C7 /${digit} | r32. | norep`, `REX.W + 0F C7 /${digit} | r64. | norep`],
     access: "w",
     flags: "CF PF AF ZF SF OF",
     feature,
@@ -141,15 +160,16 @@ function halt(o: Sem): void {
 }
 
 export const system: readonly Instruction[] = [
-  instruction("MOV CR", { forms: readCr, sem: read(HELPER.readCr) }),
+  instruction("MOV CR", { forms: readCr, sem: read(HELPER.readCr, requireControl) }),
   instruction("MOV to CR", { forms: toCr, access: "w r", sem: (o, [cr, src]) => movToCr(o, cr!, src!) }),
-  instruction("MOV DR", { forms: readDr, sem: read(HELPER.readDr) }),
+  instruction("MOV DR", { forms: readDr, sem: read(HELPER.readDr, requireDebug) }),
   instruction("MOV to DR", {
     forms: toDr,
     access: "w r",
     sem: (o, [dr, src]) => {
+      const n = requireDebug(o, dr!);
       o.setState64("scratchValue", o.read(src!));
-      o.helper(HELPER.writeDr, o.field(dr!));
+      o.helper(HELPER.writeDr, n);
       o.resynchronize();
     },
   }),
