@@ -19,10 +19,4 @@ export const hint: readonly Instruction[] = [
   fence("SFENCE", "F8", "sse"),
   // Faults like the read of a byte.
   instruction("CLFLUSH", { forms: ["NP 0F AE /7 | m8"], access: "r", feature: "clflush", sem: (o: Sem, [line]) => void o.read(line!) }),
-  instruction("MOVNTI", {
-    forms: ["NP 0F C3 /r | m32, r32", "NP REX.W + 0F C3 /r | m64, r64"],
-    access: "w r",
-    feature: "sse2",
-    sem: (o, [dst, src]) => o.write(dst!, o.read(src!)),
-  }),
 ];

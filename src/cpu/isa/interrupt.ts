@@ -24,9 +24,10 @@ function bound(o: Sem, index: Operand, limits: Operand): void {
   const w = index.width;
   const address = o.address(limits, false);
   const upperAt = o.and(o.add(address, BigInt(w >> 3)), 0xffff_ffffn);
-  const [lower, upper] = [o.loadMemory(address, w), o.loadMemory(upperAt, w)].map((e) => o.sext(e, w)) as [Expr, Expr];
   const value = o.sext(o.read(index), w);
-  o.if(o.or(o.ltS(value, lower), o.gtS(value, upper)), () => o.fault(VECTOR.BR));
+  // An index below the lower bound does without the upper one.
+  o.if(o.ltS(value, o.sext(o.loadMemory(address, w), w)), () => o.fault(VECTOR.BR));
+  o.if(o.gtS(value, o.sext(o.loadMemory(upperAt, w), w)), () => o.fault(VECTOR.BR));
 }
 
 /** UD0 and UD1 have a ModRM byte, and its address is never used. */

@@ -135,16 +135,16 @@ function popFlags(o: Sem, form: Form): void {
 
 // ── ENTER and LEAVE ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Copies `level` - 1 frame pointers of the caller's display and adds the new one; `top` is the stack pointer so far. */
-function copyDisplay(o: Sem, width: number, level: Expr, frame: Expr, top: { get(): Expr; push(e: Expr): void }): void {
+/** Pushes `level` - 1 frame pointers of the caller's display, and the new one. */
+function copyDisplay(o: Sem, width: number, level: Expr, frame: Expr, push: (e: Expr) => void): void {
   const left = o.variable(o.sub(level, 1));
   const from = o.variable(o.reg(REG.rbp, 64));
   o.while(() => o.get(left), () => {
     o.set(from, o.sub(o.get(from), BigInt(width >> 3)));
-    top.push(o.loadMemory(o.stackLinear(o.get(from), width >> 3, false), width));
+    push(o.loadMemory(o.stackLinear(o.get(from), width >> 3, false), width));
     o.set(left, o.sub(o.get(left), 1));
   });
-  top.push(o.zext(frame, width));
+  push(o.zext(frame, width));
 }
 
 function enter(o: Sem, bytes: Operand, form: Form): void {
@@ -156,18 +156,20 @@ function enter(o: Sem, bytes: Operand, form: Form): void {
     o.storeMemory(o.stackLinear(o.get(top), width >> 3, true), width, e);
   };
   pushOne(o.reg(REG.rbp, width));
-  const frame = o.get(top);
-  o.if(level, () => copyDisplay(o, width, level, frame, { get: () => o.get(top), push: pushOne }));
+  const frame = wholeStackPointer(o, o.get(top));
+  o.if(level, () => copyDisplay(o, width, level, frame, pushOne));
   const end = o.sub(o.get(top), o.read(bytes));
   // A write at the new top must not fault (SDM 2A, ENTER).
   o.probe(o.stackLinear(end, width >> 3, true), width);
-  setFramePointer(o, frame, width);
+  o.setReg(REG.rbp, width, frame);
   o.setStackPointer(end);
 }
 
-/** rBP takes as many bits as a slot has. */
-function setFramePointer(o: Sem, e: Expr, width: number): void {
-  o.setReg(REG.rbp, width, e);
+/** A stack pointer with the bits above a 16-bit SP as they are. */
+function wholeStackPointer(o: Sem, top: Expr): Expr {
+  if (o.long) return top;
+  const mask = o.state64("stackMask");
+  return o.or(o.and(o.reg(REG.rsp, 64), o.xor(mask, 0xffff_ffffn)), o.and(top, mask));
 }
 
 function leave(o: Sem, form: Form): void {
@@ -175,7 +177,7 @@ function leave(o: Sem, form: Form): void {
   const frame = o.reg(REG.rbp, 64);
   const value = o.loadMemory(o.stackLinear(frame, width >> 3, false), width);
   o.setStackPointer(o.add(frame, BigInt(width >> 3)));
-  setFramePointer(o, value, width);
+  o.setReg(REG.rbp, width, value);
 }
 
 export const stack: readonly Instruction[] = [
