@@ -8,6 +8,7 @@ import type { Board } from "./boards/index.ts";
 import type { FileSource, ResolvedMachineConfig } from "./config.ts";
 import { kernelCommandLine } from "./kernel-command-line.ts";
 import type { MachineHost } from "./machine.ts";
+import { setUpMemoryTypes } from "./memory-types.ts";
 import { applyCpuStart } from "./start-registers.ts";
 
 /** Initialises the board and loads the kernel. Throws KERNEL_INVALID, INITRD_INVALID, MEMORY_INVALID or CONFIG_INVALID. */
@@ -27,6 +28,7 @@ export function bootKernel(
     tables: firmwareTables(board.platform, memory),
   });
   writeGuest(memory, plan.writes, plan.zero);
+  setUpMemoryTypes(engine.registers);
   applyCpuStart(engine.registers, plan.cpu);
 }
 

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MachineClock } from "./clock.ts";
 
@@ -12,14 +13,17 @@ describe("MachineClock", () => {
     host.now += 1e9;
     expect(clock.now()).toBe(0);
     clock.resume();
+    clock.grant(1000);
     host.now += 300;
     expect(clock.now()).toBe(300);
     clock.pause();
     host.now += 1e9;
+    expect(clock.now()).toBe(300);
     clock.resume();
     clock.resume();
+    clock.grant(1000);
     host.now += 7;
-    expect(clock.now()).toBe(307);
+    expect([clock.now(), clock.debtNs]).toEqual([307, 0]);
   });
 
   it("fires timers when their time has come, in guest time", () => {
@@ -29,6 +33,7 @@ describe("MachineClock", () => {
     clock.arm(50, () => fired.push(50));
     clock.fireDue();
     clock.resume();
+    clock.grant(1000);
     host.now += 99;
     clock.fireDue();
     expect(fired).toEqual([50]);
@@ -45,5 +50,63 @@ describe("MachineClock", () => {
     clock.arm(200, () => {});
     clock.arm(50, () => {});
     expect(told).toEqual([100, 50]);
+  });
+
+  it("hides a stall of the host, pays it back slowly while the guest works and at once while it waits", () => {
+    const { host, clock } = hosted();
+    clock.resume();
+    clock.grant(2e6);
+    host.now += 100e6;
+    expect(clock.now()).toBe(2e6);
+    clock.grant(1.6e6);
+    expect([clock.now(), clock.debtNs]).toEqual([2.1e6, 97.9e6]);
+    clock.arm(52.1e6, () => {});
+    expect(clock.await()).toBe(0);
+    expect([clock.now(), clock.debtNs]).toEqual([52.1e6, 47.9e6]);
+    clock.fireDue();
+    expect(clock.await()).toBe(Number.POSITIVE_INFINITY);
+    expect([clock.now(), clock.debtNs]).toEqual([100e6, 0]);
+  });
+
+  it("does not let a late wake-up cost ticks, and passes on what is too long to hide", () => {
+    const { host, clock } = hosted();
+    clock.resume();
+    clock.arm(10e6, () => {});
+    expect(clock.await()).toBe(10e6);
+    host.now += 40e6;
+    expect(clock.now()).toBe(11e6);
+    clock.grant(1e6);
+    host.now += 3600e9;
+    clock.fireDue();
+    clock.arm(20e6, () => {});
+    expect(clock.await()).toBeLessThanOrEqual(0);
+    expect(clock.now()).toBe(40e6 + 3600e9);
+  });
+
+  it("never goes back, and is the host's time less pauses and debt, whatever happens", () => {
+    const step = fc.record({ kind: fc.constantFrom("grant", "await", "pause", "resume", "none"), ns: fc.integer({ min: 0, max: 50_000_000 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { host, clock } = hosted();
+        let paused = true;
+        let ran = 0;
+        let before = 0;
+        for (const { kind, ns } of steps) {
+          if (kind === "grant") clock.grant(ns);
+          else if (kind === "await") clock.await();
+          else if (kind === "pause") clock.pause();
+          else if (kind === "resume") clock.resume();
+          paused = kind === "pause" || (kind !== "resume" && paused);
+          expect(clock.now()).toBeGreaterThanOrEqual(before);
+          before = clock.now();
+          host.now += ns;
+          if (!paused) ran += ns;
+          expect(clock.now()).toBeGreaterThanOrEqual(before);
+          before = clock.now();
+        }
+        clock.pause();
+        expect(clock.now() + clock.debtNs).toBeCloseTo(ran, 0);
+      }),
+    );
   });
 });

@@ -1,10 +1,25 @@
 // The machine's one source of time. The time-stamp counter, the APIC timer, the interval timer and the PM timer all read `now`, hence they agree
-// with one another and with the host by construction.
+// with one another by construction, and with the host because of the debt.
+//
+// A host that is busy takes the processor away from us for many milliseconds. If the guest's time ran on meanwhile, its ticks would be lost and it
+// would find its clocks in disagreement (Linux: "Marking clocksource 'tsc' as unstable"). So time passes only as far as it was granted; what the
+// host took beyond that is a debt to the guest, which is paid back a little with each slice, and at once when the guest has nothing to do.
+//
+//   host   ───────────────────────|  stall  |────────────────────────────────>
+//   guest  ───────────────────────|---------------------------───────────────>
+//                                    debt     runs faster by a sixteenth
 import type { Clock, Timer } from "../devices/device.ts";
 import type { HostClock } from "./machine.ts";
 import { TimerQueue } from "./timer-queue.ts";
 
-/** Guest time: the host's monotonic clock without the times when the machine stood still. Starts paused, at 0 ns. */
+/** Which part of a grant may go to the debt. */
+const REPAYMENT = 1 / 16;
+/** How late a sleeping machine may wake without owing anything. */
+const OVERSLEEP_NS = 1e6;
+/** Nothing hides a gap as long as this: a stopped process, a suspended host. It is passed on as soon as the guest is idle. */
+const LONGEST_DEBT_NS = 10e9;
+
+/** Guest time. Starts paused, at 0 ns. */
 export class MachineClock implements Clock {
   /** Told of every timer that becomes the next one to fire. */
   onEarlier: (atNs: number) => void = () => {};
@@ -12,14 +27,17 @@ export class MachineClock implements Clock {
   readonly #timers = new TimerQueue();
   /** Host time at guest time 0. */
   #origin = 0;
-  #pausedAt: number | undefined = 0;
+  /** Guest time goes no further than this. */
+  #limit = 0;
+  #debt = 0;
+  #paused = true;
 
   constructor(host: HostClock) {
     this.#host = host;
   }
 
   now(): number {
-    return this.#pausedAt ?? this.#host.nowNs() - this.#origin;
+    return this.#paused ? this.#limit : Math.min(this.#host.nowNs() - this.#origin, this.#limit);
   }
 
   wallClockMs(): number {
@@ -38,6 +56,11 @@ export class MachineClock implements Clock {
     return this.#timers.nextAt;
   }
 
+  /** By how much the guest is behind the host, in ns. */
+  get debtNs(): number {
+    return this.#debt;
+  }
+
   /** Fires the timers that are due. */
   fireDue(): void {
     this.#timers.fireDue(this.now());
@@ -45,13 +68,51 @@ export class MachineClock implements Clock {
 
   /** Lets time stand still. */
   pause(): void {
-    this.#pausedAt = this.now();
+    this.#settle();
+    this.#limit = this.now();
+    this.#paused = true;
   }
 
-  /** Lets time go on from where it stood. */
+  /** Lets time go on from where it stood, as far as it is granted. */
   resume(): void {
-    if (this.#pausedAt === undefined) return;
-    this.#origin = this.#host.nowNs() - this.#pausedAt;
-    this.#pausedAt = undefined;
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#origin = this.#host.nowNs() - this.#limit;
+  }
+
+  /** The guest runs: lets at most `ns` pass until the next grant. */
+  grant(ns: number): void {
+    if (this.#paused) return;
+    const now = this.#settle();
+    this.#limit = this.#repay(now, ns * REPAYMENT) + ns;
+  }
+
+  /** The guest waits for the next timer: lets time pass until then, and gives how many ns that is. Infinity when there is no timer. */
+  await(): number {
+    const until = this.#timers.nextAt;
+    if (this.#paused) return until - this.#limit;
+    const now = this.#settle();
+    const reached = this.#repay(now, this.#debt > LONGEST_DEBT_NS ? this.#debt : Math.max(until - now, 0));
+    this.#limit = Math.max(until, reached) + OVERSLEEP_NS;
+    return until - reached;
+  }
+
+  /** Turns what the host took beyond the limit into debt; gives the time. */
+  #settle(): number {
+    if (this.#paused) return this.#limit;
+    const time = this.#host.nowNs() - this.#origin;
+    const beyond = time - this.#limit;
+    if (beyond <= 0) return time;
+    this.#origin += beyond;
+    this.#debt += beyond;
+    return this.#limit;
+  }
+
+  /** Pays back at most `most`; gives the time after that. */
+  #repay(now: number, most: number): number {
+    const paid = Math.min(this.#debt, most);
+    this.#debt -= paid;
+    this.#origin -= paid;
+    return now + paid;
   }
 }

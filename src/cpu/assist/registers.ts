@@ -5,10 +5,19 @@ import { ARITHMETIC } from "../isa/flags.ts";
 import { getArithmetic, setArithmetic } from "../isa/flags.ts";
 import { EFLAGS } from "../mmu/control.ts";
 import { flushTlb } from "../mmu/mode.ts";
+import { MSRS } from "../msr.ts";
 import { STATE, type SegmentName, type StateName, X87, XMM } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 
-/** RegisterAccess over a processor's state. `rflags` and `xmm0`… are composed; every slot of the state table goes by its own name. */
+/** MSRs that are kept outside the state table, by their manual's name. */
+const MSR_OFFSETS: ReadonlyMap<string, number> = new Map(
+  [...MSRS.values()].flatMap(({ name, offset }) => (offset === undefined ? [] : [[name, offset] as const])),
+);
+
+/**
+ * RegisterAccess over a processor's state. `rflags` and `xmm0`… are composed; every slot of the state table goes by its own name, the MTRRs by
+ * the manual's (IA32_MTRR_DEF_TYPE).
+ */
 export class Registers implements RegisterAccess {
   readonly #cpu: CpuContext;
 
@@ -20,7 +29,8 @@ export class Registers implements RegisterAccess {
     if (name === "rflags") return BigInt((this.#cpu.call(getArithmetic) as number) | this.#cpu.get32("eflags") | 2);
     const wide = this.#wide(name);
     if (wide !== undefined) return this.#cpu.view.getBigUint64(wide, true) | (this.#cpu.view.getBigUint64(wide + 8, true) << 64n);
-    return this.#cpu.get(this.#slot(name));
+    const msr = MSR_OFFSETS.get(name);
+    return msr === undefined ? this.#cpu.get(this.#slot(name)) : this.#cpu.view.getBigUint64(this.#cpu.base + msr, true);
   }
 
   set(name: string, value: bigint): void {
@@ -31,7 +41,11 @@ export class Registers implements RegisterAccess {
     } else if (wide !== undefined) {
       this.#cpu.view.setBigUint64(wide, BigInt.asUintN(64, value), true);
       this.#cpu.view.setBigUint64(wide + 8, BigInt.asUintN(64, value >> 64n), true);
-    } else this.#cpu.set(this.#slot(name), value);
+    } else {
+      const msr = MSR_OFFSETS.get(name);
+      if (msr === undefined) this.#cpu.set(this.#slot(name), value);
+      else this.#cpu.view.setBigUint64(this.#cpu.base + msr, BigInt.asUintN(64, value), true);
+    }
   }
 
   /** Address of an XMM (128 bits) or physical x87 register (`r0`… 80 bits in 16 bytes). */

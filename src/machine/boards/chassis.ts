@@ -20,6 +20,8 @@ export interface Unit {
   readonly state: Codec<object>;
 }
 
+const SILENT: Log = { warnOnce: () => {} };
+
 /** A board's buses and the devices on them. */
 export class Chassis {
   readonly resources: ChassisResources;
@@ -29,8 +31,9 @@ export class Chassis {
 
   constructor(resources: ChassisResources) {
     this.resources = resources;
-    this.ports = new PortBus(resources.log);
-    this.mmio = new MmioBus(resources.log);
+    // Every guest probes for devices that are not there, and nobody wants to read about it. To watch a bus there is its `onAccess`.
+    this.ports = new PortBus(SILENT);
+    this.mmio = new MmioBus(SILENT);
   }
 
   /** Makes a device and claims its registers. Lines that are not named lead nowhere. Throws CONFIG_INVALID when an address is taken. */

@@ -2,6 +2,7 @@
 import { lineTo, type Line } from "../../bus/line.ts";
 import { acpiPm, type AcpiPm } from "../../devices/acpi-pm/index.ts";
 import { DEFAULT_BASE as PM_BASE, GPE0, GPE0_BYTES, PM1_CONTROL, PM1_EVENT, PM_TIMER, RC_RCPU, RC_SRHRE, RESET_CONTROL } from "../../devices/acpi-pm/spec.ts";
+import type { PortRegion } from "../../devices/device.ts";
 import { debugcon } from "../../devices/debugcon/index.ts";
 import { i8042 } from "../../devices/i8042/index.ts";
 import { isaDebugExit } from "../../devices/isa-debug-exit/index.ts";
@@ -27,19 +28,27 @@ export interface LegacyDevices {
   readonly power: AcpiPm;
 }
 
-/** Plugs them in. `resetPort` null leaves port CF9h to the PCI host. */
+/** In what boards differ. */
+export interface LegacyOptions {
+  /** Whether a keyboard hangs on the i8042; its reset line is there in any case. */
+  readonly keyboard: boolean;
+  /** Port of the reset control register; null leaves CF9h to a PCI host. */
+  readonly resetPort: number | null;
+}
+
+/** Plugs them in. */
 export function plugLegacyDevices(
   chassis: Chassis,
   interrupts: InterruptControllers,
   request: BoardRequest,
-  resetPort: number | null,
+  { keyboard, resetPort }: LegacyOptions,
 ): LegacyDevices {
   const { events, memory } = request;
   const reset = lineTo((level) => void (level && events.reset()));
   const pit = chassis.plug("pit", pit8254, {}, { irq: interrupts.isa(IRQ.timer) });
   // A20 is not modelled: the processor always has all address lines, as after any boot loader. The two gates drive nothing.
   chassis.plug("system-control", systemControl, { out2: () => pit.out(2) }, { gate2: gate(pit), reset });
-  chassis.plug("i8042", i8042, {}, { irq1: interrupts.isa(IRQ.keyboard), irq12: interrupts.isa(IRQ.mouse), reset });
+  chassis.plug("i8042", i8042, { keyboard }, { irq1: interrupts.isa(IRQ.keyboard), irq12: interrupts.isa(IRQ.mouse), reset });
   chassis.plug("rtc", rtcCmos, { lowMemory: memory.lowSize, highMemory: memory.highSize }, { irq: interrupts.isa(IRQ.rtc) });
   const power = chassis.plug(
     "power",
@@ -48,8 +57,12 @@ export function plugLegacyDevices(
     { sci: interrupts.isa(IRQ.sci) },
   );
   plugOptional(chassis, request);
+  chassis.ports.claim(POST_CODES);
   return { serial: plugSerial(chassis, interrupts, request), power };
 }
+
+/** Where firmware shows how far it got, on a board with a display for it; kernels write there to let a microsecond pass. */
+const POST_CODES: PortRegion = { name: "post-codes", base: 0x80, length: 1, read: () => 0xff, write: () => {} };
 
 function gate(pit: Pit8254): Line {
   return lineTo((level) => pit.setGate(2, level));
@@ -71,15 +84,13 @@ function plugOptional(chassis: Chassis, { devices, events }: BoardRequest): void
 }
 
 /** What firmware says of them. */
-export const LEGACY_PLATFORM: Omit<PlatformDescription, "system" | "virtioMmio" | "pci"> = {
+export const LEGACY_PLATFORM: Omit<PlatformDescription, "system" | "virtioMmio" | "pci" | "keyboard" | "mouse"> = {
   apicIds: [0],
   localApicBase: LOCAL_APIC_BASE,
   ioApic: { id: IO_APIC_ID, base: IO_APIC_BASE, gsiBase: 0 },
   power: powerManagement(),
   serialPorts: [{ port: COM1, irq: IRQ.com1 }],
   rtc: true,
-  keyboard: true,
-  mouse: false,
   vga: false,
 };
 

@@ -1,4 +1,4 @@
-// The board "microvm": a PC without PCI. Virtio devices are memory-mapped, and a guest learns of them from ACPI.
+// The board "microvm": a PC without PCI and keyboard. Virtio devices are memory-mapped, and a guest learns of them from ACPI.
 //
 //   FEB0_0000  virtio devices, 200h bytes each, on IO-APIC pins 16..23 in turn
 //   FEC0_0000  IO-APIC          FEE0_0000  local APIC
@@ -29,7 +29,7 @@ const PINS = 8;
 export function microvm(request: BoardRequest): Board {
   const chassis = new Chassis(request);
   const interrupts = new InterruptControllers(chassis, request.pins, () => request.events.reset());
-  const { serial } = plugLegacyDevices(chassis, interrupts, request, RESET_CONTROL);
+  const { serial } = plugLegacyDevices(chassis, interrupts, request, { keyboard: false, resetPort: RESET_CONTROL });
   const virtioMmio: VirtioMmioPlace[] = [];
   const commands = plugVirtioDevices(mmioSlots(chassis, interrupts, virtioMmio), request);
   return {
@@ -37,7 +37,7 @@ export function microvm(request: BoardRequest): Board {
     interrupts,
     serial,
     commands,
-    platform: { ...LEGACY_PLATFORM, virtioMmio, system: identityOf("microvm", request.random) },
+    platform: { ...LEGACY_PLATFORM, keyboard: false, mouse: false, virtioMmio, system: identityOf("microvm", request.random) },
     initialise: () => {
       chassis.reset();
       interrupts.initialise();

@@ -52,7 +52,7 @@ const PCI: PciHostDescription = {
 export function pc(request: BoardRequest): Board {
   const chassis = new Chassis(request);
   const interrupts = new InterruptControllers(chassis, request.pins, () => request.events.reset());
-  const { serial, power } = plugLegacyDevices(chassis, interrupts, request, null);
+  const { serial, power } = plugLegacyDevices(chassis, interrupts, request, { keyboard: true, resetPort: null });
   const host = plugPciHost(chassis, interrupts, power.resetControl);
   const commands = plugVirtioDevices(pciSlots(chassis, host), request);
   return {
@@ -60,7 +60,8 @@ export function pc(request: BoardRequest): Board {
     interrupts,
     serial,
     commands,
-    platform: { ...LEGACY_PLATFORM, virtioMmio: [], pci: PCI, system: identityOf("pc", request.random) },
+    // No mouse hangs on the i8042, but a port for it is there, and Linux warns when ACPI does not name it.
+    platform: { ...LEGACY_PLATFORM, keyboard: true, mouse: true, virtioMmio: [], pci: PCI, system: identityOf("pc", request.random) },
     initialise: () => {
       chassis.reset();
       interrupts.initialise();

@@ -14,6 +14,8 @@ import { SliceBudget } from "./slice-budget.ts";
 
 const SLICE_NS = 1e6;
 const TURN_NS = 2e6;
+/** What a slice may take at most of the guest's time; longer ones are the host's doing. */
+const GRANT_NS = 2e6;
 /** A timer that close is waited for between slices rather than cut exactly. */
 const SHORTEST_SLICE_NS = 20_000;
 
@@ -81,8 +83,10 @@ export class RunLoop {
 
   #runTurn(): void {
     const { clock } = this.#parts;
+    clock.grant(GRANT_NS);
     const turnEnd = clock.now() + TURN_NS;
     while (clock.now() < turnEnd) {
+      clock.grant(GRANT_NS);
       clock.fireDue();
       if (this.#end !== undefined) return;
       const exit = this.#runSlice();
@@ -121,7 +125,7 @@ export class RunLoop {
   #rest(): void {
     const { clock } = this.#parts;
     this.#napEndNs = clock.nextAt;
-    this.#nap.start(this.#napEndNs - clock.now());
+    this.#nap.start(clock.await());
   }
 
   #timerArmed(atNs: number): void {
