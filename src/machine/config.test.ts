@@ -21,7 +21,7 @@ describe("machine configuration", () => {
     expect(resolveConfig({})).toEqual({
       memoryBytes: 512 * MIB,
       engine: "auto",
-      board: "microvm",
+      board: "pc",
       kernel: undefined,
       initrd: undefined,
       append: undefined,

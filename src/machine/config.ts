@@ -82,7 +82,7 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
     "auto",
     "interpreter",
   ]),
-  board: choice({ describe: "The board: microvm (virtio over MMIO) or pc (PCI).", otherwise: "microvm" }, "NAME", ["microvm", "pc"]),
+  board: choice({ describe: "The board: microvm (virtio over MMIO) or pc (PCI).", otherwise: "pc" }, "NAME", ["microvm", "pc"]),
   kernel: file({ describe: "Kernel to start: Linux bzImage, ELF with a PVH note, or multiboot.", otherwise: "the embedded guest's" }),
   initrd: file({ describe: "Initial RAM disk for the kernel.", otherwise: "the embedded guest's with its kernel, else none" }),
   append: text({ describe: "Text for the kernel's command line.", otherwise: "a console on the serial line" }, APPEND_MAX_BYTES),
@@ -117,7 +117,7 @@ export function resolveConfig(input: MachineConfig): ResolvedMachineConfig {
   return {
     memoryBytes: read("memory", input.memory) ?? 512 * MIB,
     engine: read("engine", input.engine) ?? "auto",
-    board: read("board", input.board) ?? "microvm",
+    board: read("board", input.board) ?? "pc",
     kernel: read("kernel", input.kernel),
     initrd: read("initrd", input.initrd),
     append: read("append", input.append),

@@ -104,7 +104,7 @@ describe("a guest", () => {
   it("reads a disk over virtio, which the processor only waits for", async () => {
     const disk = new MemoryByteStore(8 * 512);
     disk.bytes.set(new TextEncoder().encode("from the disk"), 3 * 512);
-    const { end, host } = await run(diskReader(0xfeb0_0000), { disks: ["d,format=raw"] }, { disks: [disk] });
+    const { end, host } = await run(diskReader(0xfeb0_0000), { board: "microvm", disks: ["d,format=raw"] }, { disks: [disk] });
     expect([end.kind, host.output.serial]).toEqual(["powerOff", "from"]);
   });
 });
