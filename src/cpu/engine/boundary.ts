@@ -6,6 +6,7 @@ import { betweenInstructions, deliverFault } from "../host-calls.ts";
 import { VECTOR } from "../mmu/control.ts";
 import { ACCESS } from "../mmu/walk.ts";
 import { at, FAULT } from "../state.ts";
+import { deliverLongFault } from "./long-transfer.ts";
 import { enter } from "./lookup.ts";
 import { RECORD } from "./layout.ts";
 
@@ -13,6 +14,13 @@ import { RECORD } from "./layout.ts";
 function ipOf(b: Builder, base: Expr, record: Expr): Expr {
   const linear = b.add(b.load("i64.load", base, at("ripPage")), b.load("i64.load16_u", record, RECORD.offset));
   return b.and(b.sub(linear, b.load("i64.load", base, at("csBase"))), b.load("i64.load", base, at("ipMask")));
+}
+
+/** Delivers the pending exception; returns 0 from the routine when the processor shut down. */
+function deliver(b: Builder, base: Expr): void {
+  b.if(b.not(b.call(deliverLongFault, base)), () => {
+    b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
+  });
 }
 
 /** Stores a record's address in `rip`: (base, record). */
@@ -24,7 +32,7 @@ export const settle: Routine = routine("boundary.settle", ["i32", "i32"], undefi
 export const resume: Routine = routine("boundary.resume", ["i32"], "i32", (b, base) => {
   b.loop(() => {
     b.if(b.load("i32.load", base, at("fault")), () => {
-      b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
+      deliver(b, base);
     });
     b.if(b.load("i32.load", base, at("exit")), () => b.return(b.i32(0)));
     const linear = b.add(b.load("i64.load", base, at("rip")), b.load("i64.load", base, at("csBase")));
@@ -63,7 +71,7 @@ export const attend: Routine = routine("boundary.attend", ["i32", "i32", "i32"],
       // INT n and its kin return to the next instruction: delivery needs the length.
       b.store("i32.store", base, record, at("currentRecord"));
       b.if(b.not(b.and(pending, FAULT.ripValid)), () => b.call(settle, base, record));
-      b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
+      deliver(b, base);
     });
   });
   b.if(b.load("i32.load", base, at("attention")), () => {
