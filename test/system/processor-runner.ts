@@ -6,9 +6,10 @@ import { GuestMemory } from "../../src/memory/guest-memory.ts";
 import { type Check, type Ending, ORIGIN, PORT, type ProgramResult, type ProgramRunner } from "./program.ts";
 
 const RAM_BYTES = 4 << 20;
-const MAX_INSTRUCTIONS = 200_000;
-/** Instructions between looks at whether the program has ended. */
-const SLICE = 1000;
+const MAX_INSTRUCTIONS = 20_000;
+/** Instructions between looks at whether the program has ended, and how many looks there are at most. */
+const SLICE = 500;
+const MAX_SLICES = 50;
 
 /** The devices of the test machine: ports for checks, and the interrupt pins. */
 class Devices implements CpuHost {
@@ -95,7 +96,7 @@ export class ProcessorRunner implements ProgramRunner {
   }
 
   #runToEnd(processor: Processor, devices: Devices): Ending {
-    while (processor.instructions < MAX_INSTRUCTIONS) {
+    for (let i = 0; i < MAX_SLICES && processor.instructions < MAX_INSTRUCTIONS; i++) {
       const exit = processor.run(SLICE);
       if (devices.finished) return "finished";
       if (exit === "shutdown") return "shutdown";

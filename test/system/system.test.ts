@@ -8,7 +8,17 @@ import { failures, loadProgram, type Ending } from "./program.ts";
 
 /** Programs with how many checks they make and how they end. */
 const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending]>> = {
-  "real-mode": [46, "finished"],
+  "call-gates": [87, "finished"],
+  debug: [68, "finished"],
+  "endless-breakpoint": [1, "timeout"],
+  ia32e: [131, "finished"],
+  "protected-gates": [108, "finished"],
+  "real-mode": [34, "finished"],
+  "real-triple-fault": [1, "shutdown"],
+  segments: [196, "finished"],
+  tasks: [78, "finished"],
+  "triple-fault": [2, "shutdown"],
+  "virtual-8086": [102, "finished"],
 };
 
 const program = new InterpreterProgram();

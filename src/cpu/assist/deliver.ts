@@ -62,6 +62,7 @@ const PATIENCE = 16;
 /** Delivers one event and whatever comes of it → false when `exit` says why the loop has to stop. */
 export function deliverEvent(cpu: CpuContext, first: CpuEvent): boolean {
   let event = first;
+  noteRegisters(cpu, event);
   for (let i = 0; i < PATIENCE; i++) {
     const second = attempt(cpu, event);
     if (second === undefined) {
@@ -83,14 +84,15 @@ export function deliverEvent(cpu: CpuContext, first: CpuEvent): boolean {
 
 /** Tries to deliver → undefined, or the fault that came up. */
 function attempt(cpu: CpuContext, event: CpuEvent): CpuEvent | undefined {
-  noteRegisters(cpu, event);
   try {
     deliver(cpu, event);
     return undefined;
   } catch (error) {
     if (!(error instanceof GuestFault)) throw error;
     cpu.note(error);
-    return nested(pendingEvent(cpu), event);
+    const second = pendingEvent(cpu);
+    noteRegisters(cpu, second);
+    return nested(second, event);
   }
 }
 
