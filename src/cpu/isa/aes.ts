@@ -1,4 +1,4 @@
-// AES-NI (FIPS 197, SDM 1 §12.13). The state is a column after the other: byte 4c + r is row r of column c.
+// AES-NI (FIPS 197 §5, SDM 2A "AESENC"). The state is a column after the other: byte 4c + r is row r of column c.
 //
 // The S-box is looked up sixteen bytes at a time: sixteen tables of sixteen entries, of which `i8x16.swizzle` gives 0 for every
 // index that belongs to another.
@@ -6,7 +6,7 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { type Instruction, instruction } from "./instruction.ts";
-import { bytes, immediate, shuffle, vector, vectorOf, zero } from "./packed.ts";
+import { bytes, every, immediate, shuffle, vector, vectorOf, zero } from "./packed.ts";
 import type { Sem } from "./sem.ts";
 
 const times = <T>(n: number, f: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => f(i));
@@ -41,7 +41,7 @@ function defineSubstitution(name: string, makeTable: () => readonly number[]): R
   return routine(name, ["v128"], "v128", (b, state) => {
     const table = makeTable();
     const found = times(16, (high) => {
-      const index = b.op("v128.xor", "v128", state, bytes(b, times(16, () => high << 4)));
+      const index = b.op("v128.xor", "v128", state, every(b, 1, high << 4));
       return b.op("i8x16.swizzle", "v128", bytes(b, table.slice(high * 16, high * 16 + 16)), index);
     });
     b.return(found.reduce((sum, part) => b.op("v128.or", "v128", sum, part)));
@@ -52,9 +52,11 @@ function defineSubstitution(name: string, makeTable: () => readonly number[]): R
 const substitute = defineSubstitution("aes.sub", substitution);
 const substituteInverse = defineSubstitution("aes.subInverse", substitutionInverse);
 
-/** Byte 4c + r comes from column c + shift × r, row r + rotate. */
-const permute = (b: Builder, v: Expr, shift: number, rotate: number): Expr =>
-  shuffle(b, times(16, (i) => 4 * (((i >> 2) + shift * (i & 3) + 4) & 3) + ((i + rotate) & 3)), v, v);
+/** Byte 4c + r comes from column c + shift × r, row r + rotation. */
+function permute(b: Builder, v: Expr, shift: number, rotation: number): Expr {
+  const from = times(16, (i) => 4 * (((i >> 2) + shift * (i & 3)) & 3) + ((i + rotation) & 3));
+  return shuffle(b, from, v, v);
+}
 const shiftRows = (b: Builder, v: Expr): Expr => permute(b, v, 1, 0);
 const shiftRowsInverse = (b: Builder, v: Expr): Expr => permute(b, v, 3, 0);
 /** Each byte replaced by the one `n` rows below it. */
@@ -64,7 +66,7 @@ const xor = (b: Builder, x: Expr, y: Expr): Expr => b.op("v128.xor", "v128", x, 
 
 /** XTIMES (FIPS 197 §4.2): every byte times 2. */
 function double(b: Builder, v: Expr): Expr {
-  const reduced = b.op("v128.and", "v128", b.op("i8x16.lt_s", "v128", v, zero(b)), bytes(b, times(16, () => 0x1b)));
+  const reduced = b.op("v128.and", "v128", b.op("i8x16.lt_s", "v128", v, zero(b)), every(b, 1, 0x1b));
   return xor(b, b.op("i8x16.add", "v128", v, v), reduced);
 }
 
@@ -88,8 +90,8 @@ function round(name: string, opcode: string, transform: (o: Sem, state: Expr) =>
     access: "rw r",
     feature: "aes",
     sem: (o, [dst, src]) => {
-      const key = vectorOf(o, src!);
-      o.write(dst!, xor(o, transform(o, o.read(dst!)), key));
+      const key = vectorOf(o, src);
+      o.write(dst, xor(o, transform(o, o.read(dst)), key));
     },
   });
 }
@@ -104,7 +106,7 @@ export const aes: readonly Instruction[] = [
     forms: ["66 0F 38 DB /r | xmm, xmm/m128 | sse"],
     access: "w r",
     feature: "aes",
-    sem: (o, [dst, src]) => o.write(dst!, o.call(mixInverse, vectorOf(o, src!))),
+    sem: (o, [dst, src]) => o.write(dst, o.call(mixInverse, vectorOf(o, src))),
   }),
   instruction("AESKEYGENASSIST", {
     forms: ["66 0F 3A DF /r ib | xmm, xmm/m128, imm8 | sse"],
@@ -112,10 +114,10 @@ export const aes: readonly Instruction[] = [
     feature: "aes",
     // SubWord of dwords 1 and 3, each as it is and rotated with the round constant added (SDM 2A "AESKEYGENASSIST").
     sem: (o, [dst, src]) => {
-      const words = o.call(substitute, vectorOf(o, src!));
+      const words = o.call(substitute, vectorOf(o, src));
       const arranged = shuffle(o, [4, 5, 6, 7, 5, 6, 7, 4, 12, 13, 14, 15, 13, 14, 15, 12], words, words);
       const constant = o.op("v128.and", "v128", o.op("i32x4.splat", "v128", immediate(o)), vector(o, 4, [0, -1, 0, -1]));
-      o.write(dst!, xor(o, arranged, constant));
+      o.write(dst, xor(o, arranged, constant));
     },
   }),
 ];

@@ -1,7 +1,7 @@
 // From rows to handlers: every combination of operand kinds that a row allows, in each world, once.
 import { assert } from "../../support/assert.ts";
 import type { Body } from "../ir/types.ts";
-import type { Access, Form, Instruction, Operand, OperandSpec } from "./instruction.ts";
+import type { Access, Form, Instruction, Operand, Operands, OperandSpec } from "./instruction.ts";
 import { Sem, type World } from "./sem.ts";
 
 /** How a repeat prefix selects a variant of a string instruction. */
@@ -122,7 +122,7 @@ export function buildHandler(h: Handler, make: (name: string, world: World) => S
   if (attributes.has("cpl0")) o.requireCpl0();
   for (const unit of ["fpu", "mmx", "sse"] as const) if (attributes.has(unit)) o.requireUnit(unit);
   o.repeat = h.repeat;
-  h.instruction.sem(o, h.operands, h.form);
+  h.instruction.sem(o, h.operands as Operands, h.form);
   o.next();
   return o.finish();
 }

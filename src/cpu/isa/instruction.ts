@@ -63,7 +63,11 @@ export interface Form {
   readonly attributes: ReadonlySet<string>;
 }
 
-export type Meaning = (o: Sem, operands: readonly Operand[], form: Form) => void;
+/** The row's operands in order. Rows have at most four, and a meaning takes as many as its rows have. */
+export type Operands = readonly [Operand, Operand, Operand, Operand];
+
+/** What an instruction does, written in the vocabulary of sem.ts. */
+export type Meaning = (o: Sem, operands: Operands, form: Form) => void;
 
 export interface Instruction {
   readonly name: string;

@@ -1,4 +1,4 @@
-// MMX moves and EMMS, and what passes between MMX and SSE registers (SDM 1 §5.4.1, §5.4.8, §5.6.3). Arithmetic of both register
+// MMX moves and EMMS, and what passes between MMX and SSE registers (SDM 1 §5.4.1, §5.4.7, §5.6.3). Arithmetic of both register
 // widths is in sse-integer.ts, sse-shift.ts, sse-shuffle.ts and sse-lane.ts.
 import type { Expr } from "../ir/types.ts";
 import { at } from "../state.ts";
@@ -19,9 +19,9 @@ function move(name: string, feature: string, forms: readonly string[]): Instruct
     feature,
     sem: (o, [dst, src]) => {
       x87Pending(o);
-      const value = o.read(src!);
+      const value = o.read(src);
       beginMmx(o);
-      o.write(dst!, o.zext(value, dst!.width));
+      o.write(dst, o.zext(value, dst.width));
       enterMmx(o);
     },
   });
@@ -37,17 +37,25 @@ function maskedStore(o: Sem, parts: readonly Expr[], chosen: Expr): void {
   for (const address of at.toReversed()) o.probe(address, 64);
   for (let i = 0; i < parts.length * 8; i++) {
     const linear = o.add(at[i >> 3]!, BigInt(i & 7));
-    o.if(o.and(chosen, 1 << i), () => o.storeMemory(o.long ? linear : o.and(linear, 0xffff_ffffn), 8, o.zext(o.shrU(parts[i >> 3]!, 8 * (i & 7)), 8)));
+    o.if(o.and(chosen, 1 << i), () =>
+      o.storeMemory(o.long ? linear : o.and(linear, 0xffff_ffffn), 8, o.zext(o.shrU(parts[i >> 3]!, 8 * (i & 7)), 8)),
+    );
   }
 }
 
 /** Sign bits of a mask register's bytes. */
-const chosenBytes = (o: Sem, mask: Operand): Expr => o.op("i8x16.bitmask", "i32", mask.kind === "xmm" ? o.read(mask) : low64(o, o.read(mask)));
+const chosenBytes = (o: Sem, mask: Operand): Expr =>
+  o.op("i8x16.bitmask", "i32", mask.kind === "xmm" ? o.read(mask) : low64(o, o.read(mask)));
 
 /** MMX moves and state. */
 export const mmx: readonly Instruction[] = [
   move("MOVD", "mmx", ["NP 0F 6E /r | mm, r/m32", "NP 0F 7E /r | r/m32, mm"]),
-  move("MOVQ", "mmx", ["NP REX.W + 0F 6E /r | mm, r/m64", "NP REX.W + 0F 7E /r | r/m64, mm", "NP 0F 6F /r | mm, mm/m64", "NP 0F 7F /r | mm/m64, mm"]),
+  move("MOVQ", "mmx", [
+    "NP REX.W + 0F 6E /r | mm, r/m64",
+    "NP REX.W + 0F 7E /r | r/m64, mm",
+    "NP 0F 6F /r | mm, mm/m64",
+    "NP 0F 7F /r | mm/m64, mm",
+  ]),
   move("MOVNTQ", "sse", ["NP 0F E7 /r | m64, mm"]),
   instruction("MOVQ2DQ", {
     forms: ["F3 0F D6 /r | xmm, mm. | mmx sse"],
@@ -55,9 +63,9 @@ export const mmx: readonly Instruction[] = [
     feature: "sse2",
     sem: (o, [dst, src]) => {
       x87Pending(o);
-      const value = o.read(src!);
+      const value = o.read(src);
       enterMmx(o);
-      o.write(dst!, low64(o, value));
+      o.write(dst, low64(o, value));
     },
   }),
   instruction("MOVDQ2Q", {
@@ -67,7 +75,7 @@ export const mmx: readonly Instruction[] = [
     sem: (o, [dst, src]) => {
       x87Pending(o);
       enterMmx(o);
-      o.write(dst!, half(o, o.read(src!), 0));
+      o.write(dst, half(o, o.read(src), 0));
     },
   }),
   instruction("MASKMOVQ", {
@@ -77,7 +85,7 @@ export const mmx: readonly Instruction[] = [
     sem: (o, [value, mask]) => {
       x87Pending(o);
       enterMmx(o);
-      maskedStore(o, [o.read(value!)], chosenBytes(o, mask!));
+      maskedStore(o, [o.read(value)], chosenBytes(o, mask));
     },
   }),
   instruction("MASKMOVDQU", {
@@ -85,8 +93,8 @@ export const mmx: readonly Instruction[] = [
     access: "r r",
     feature: "sse2",
     sem: (o, [value, mask]) => {
-      const v = o.read(value!);
-      maskedStore(o, [half(o, v, 0), half(o, v, 1)], chosenBytes(o, mask!));
+      const v = o.read(value);
+      maskedStore(o, [half(o, v, 0), half(o, v, 1)], chosenBytes(o, mask));
     },
   }),
   instruction("EMMS", {

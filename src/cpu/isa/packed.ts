@@ -4,29 +4,42 @@
 // an MMX register only the low half counts.
 import type { Builder } from "../ir/builder.ts";
 import type { Expr } from "../ir/types.ts";
-import { VECTOR } from "../mmu/control.ts";
 import { at } from "../state.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
 import type { Sem } from "./sem.ts";
+import { begin } from "./x87/stack.ts";
 
 /** A vector operation of two operands; `a` is the destination's old value. */
 export type Packed = (o: Builder, a: Expr, b: Expr) => Expr;
 
 /** A lane operator by its WebAssembly name, as a Packed. */
-export const lanes = (op: string): Packed => (o, a, b) => o.op(op, "v128", a, b);
+export const lanes =
+  (op: string): Packed =>
+  (o, a, b) =>
+    o.op(op, "v128", a, b);
 
 /** A vector of 16 byte values. */
 export function bytes(o: Builder, list: readonly number[]): Expr {
   return o.v128(Uint8Array.from(list));
 }
 
-/** A vector whose lanes of `size` bytes hold `list`. */
+/** A vector whose lanes of `size` bytes hold `list`: up to 32 bits each, zero-extended. */
 export function vector(o: Builder, size: 1 | 2 | 4 | 8, list: readonly number[]): Expr {
-  return bytes(o, list.flatMap((n) => Array.from({ length: size }, (_, i) => (i < 4 ? (n >>> (8 * i)) & 0xff : 0))));
+  const lane = (n: number): number[] => Array.from({ length: size }, (_, i) => (i < 4 ? (n >>> (8 * i)) & 0xff : 0));
+  return bytes(o, list.flatMap(lane));
 }
 
+/** A vector with f(i) in lane number i. */
+export function vectorBy(o: Builder, size: 1 | 2 | 4 | 8, f: (i: number) => number): Expr {
+  const list = Array.from({ length: 16 / size }, (_, i) => f(i));
+  return vector(o, size, list);
+}
+
+/** A vector with `n` in every lane. */
+export const every = (o: Builder, size: 1 | 2 | 4 | 8, n: number): Expr => vectorBy(o, size, () => n);
+
 /** 0, 1, … 15. */
-export const iota = (o: Builder): Expr => bytes(o, Array.from({ length: 16 }, (_, i) => i));
+export const iota = (o: Builder): Expr => vectorBy(o, 1, (i) => i);
 
 /** Bytes of both vectors by number: 0–15 from `a`, 16–31 from `b`. */
 export function shuffle(o: Builder, pattern: readonly number[], a: Expr, b: Expr): Expr {
@@ -57,9 +70,9 @@ export function vectorOf(o: Sem, op: Operand): Expr {
   return value.type === "v128" ? value : splat64(o, value);
 }
 
-/** Raises #MF when an unmasked x87 exception is pending (SDM 3A §6.15, interrupt 16): before anything an MMX instruction does. */
+/** What is due when an unmasked x87 exception is pending (SDM 3A §6.15, interrupt 16): before anything an MMX instruction does. */
 export function x87Pending(o: Sem): void {
-  o.if(o.and(o.state("fsw"), 0x80), () => o.fault(VECTOR.MF));
+  begin(o);
 }
 
 /** MMX state: every x87 register valid, TOP = 0 (SDM 1 §9.5.1). After all that can fault. */
@@ -87,18 +100,20 @@ export function byWidth(name: string, opcode: string, widths: Widths, sem: Instr
   const row = (prefix: string, operands: string, unit: string): string =>
     `${prefix} ${opcode} /r${immediateByte ? " ib" : ""} | ${operands}${immediateByte ? ", imm8" : ""} | ${unit}`;
   const widthRows = [
-    { feature: widths.mm, row: row("NP", "mm, mm/m64", "mmx") },
-    { feature: widths.xmm, row: row("66", "xmm, xmm/m128", "sse") },
+    { feature: widths.mm, form: row("NP", "mm, mm/m64", "mmx") },
+    { feature: widths.xmm, form: row("66", "xmm, xmm/m128", "sse") },
   ];
-  return widthRows.flatMap((w) => (w.feature === undefined ? [] : [instruction(name, { forms: [w.row], access: "rw r", feature: w.feature, sem })]));
+  return widthRows.flatMap(({ feature, form }) =>
+    feature === undefined ? [] : [instruction(name, { forms: [form], access: "rw r", feature, sem })],
+  );
 }
 
 /** An instruction `dst = f(dst, src)`, lane by lane. */
 export function packed(name: string, opcode: string, widths: Widths, f: Packed): Instruction[] {
   return byWidth(name, opcode, widths, (o, [dst, src]) => {
-    if (dst!.kind === "mm") x87Pending(o);
-    const b = vectorOf(o, src!);
-    writeVector(o, dst!, f(o, vectorOf(o, dst!), b));
+    if (dst.kind === "mm") x87Pending(o);
+    const b = vectorOf(o, src);
+    writeVector(o, dst, f(o, vectorOf(o, dst), b));
   });
 }
 
@@ -108,11 +123,11 @@ export function packed(name: string, opcode: string, widths: Widths, f: Packed):
  */
 export function gathered(name: string, opcode: string, widths: Widths, f: Packed): Instruction[] {
   return byWidth(name, opcode, widths, (o, [dst, src]) => {
-    if (dst!.kind === "mm") x87Pending(o);
-    const b = vectorOf(o, src!);
-    const a = vectorOf(o, dst!);
-    if (dst!.kind === "xmm") return writeVector(o, dst!, f(o, a, b));
+    if (dst.kind === "mm") x87Pending(o);
+    const b = vectorOf(o, src);
+    const a = vectorOf(o, dst);
+    if (dst.kind === "xmm") return writeVector(o, dst, f(o, a, b));
     const both = shuffle(o, pick(8, [0, 2]), a, b);
-    writeVector(o, dst!, f(o, both, both));
+    writeVector(o, dst, f(o, both, both));
   });
 }

@@ -2,7 +2,22 @@
 // §5.8, §5.10, §5.11).
 import type { Expr } from "../ir/types.ts";
 import { type Instruction, instruction } from "./instruction.ts";
-import { gathered, immediate, iota, lanes, low64, packed, type Packed, pick, shuffle, vector, vectorOf, type Widths, zero } from "./packed.ts";
+import {
+  every,
+  gathered,
+  immediate,
+  iota,
+  lanes,
+  low64,
+  packed,
+  type Packed,
+  pick,
+  shuffle,
+  vector,
+  vectorOf,
+  type Widths,
+  zero,
+} from "./packed.ts";
 
 const MMX: Widths = { mm: "mmx", xmm: "sse2" };
 /** Added to MMX by SSE, and by SSE2. */
@@ -13,6 +28,7 @@ const SSE41: Widths = { xmm: "sse4_1" };
 const SSE42: Widths = { xmm: "sse4_2" };
 
 /** Lane by lane operators that WebAssembly has too: name, opcode, widths, operator. */
+// oxfmt-ignore
 const DIRECT: readonly (readonly [name: string, opcode: string, widths: Widths, operator: string])[] = [
   ["PADDB", "0F FC", MMX, "i8x16.add"], ["PADDW", "0F FD", MMX, "i16x8.add"], ["PADDD", "0F FE", MMX, "i32x4.add"], ["PADDQ", "0F D4", SSE2, "i64x2.add"],
   ["PADDSB", "0F EC", MMX, "i8x16.add_sat_s"], ["PADDSW", "0F ED", MMX, "i16x8.add_sat_s"],
@@ -34,26 +50,31 @@ const DIRECT: readonly (readonly [name: string, opcode: string, widths: Widths, 
 ];
 
 /** Packs: source lanes of both operands become half as wide, saturated. */
+// oxfmt-ignore
 const PACKS: typeof DIRECT = [
   ["PACKSSWB", "0F 63", MMX, "i8x16.narrow_i16x8_s"], ["PACKUSWB", "0F 67", MMX, "i8x16.narrow_i16x8_u"],
   ["PACKSSDW", "0F 6B", MMX, "i16x8.narrow_i32x4_s"], ["PACKUSDW", "0F 38 2B", SSE41, "i16x8.narrow_i32x4_u"],
 ];
 
 /** Upper halves of 16-bit products. */
-const multiplyHigh = (sign: "s" | "u"): Packed => (o, a, b) => {
-  const product = (part: "low" | "high"): Expr => o.op(`i32x4.extmul_${part}_i16x8_${sign}`, "v128", a, b);
-  return shuffle(o, pick(2, [1, 3, 5, 7, 9, 11, 13, 15]), product("low"), product("high"));
-};
+const multiplyHigh =
+  (sign: "s" | "u"): Packed =>
+  (o, a, b) => {
+    const product = (part: "low" | "high"): Expr => o.op(`i32x4.extmul_${part}_i16x8_${sign}`, "v128", a, b);
+    return shuffle(o, pick(2, [1, 3, 5, 7, 9, 11, 13, 15]), product("low"), product("high"));
+  };
 
 /** Products of the even 32-bit lanes, 64 bits wide. */
-const multiplyEven = (sign: "s" | "u"): Packed => (o, a, b) => {
-  const even = (v: Expr): Expr => shuffle(o, pick(4, [0, 2, 0, 2]), v, v);
-  return o.op(`i64x2.extmul_low_i32x4_${sign}`, "v128", even(a), even(b));
-};
+const multiplyEven =
+  (sign: "s" | "u"): Packed =>
+  (o, a, b) => {
+    const even = (v: Expr): Expr => shuffle(o, pick(4, [0, 2, 0, 2]), v, v);
+    return o.op(`i64x2.extmul_low_i32x4_${sign}`, "v128", even(a), even(b));
+  };
 
 /** (a × b + 4000h) >> 15, where WebAssembly saturates the one product, 8000h × 8000h, that the processor wraps. */
 const multiplyRound: Packed = (o, a, b) => {
-  const least = vector(o, 2, Array.from({ length: 8 }, () => 0x8000));
+  const least = every(o, 2, 0x8000);
   const both = o.op("v128.and", "v128", o.op("i16x8.eq", "v128", a, least), o.op("i16x8.eq", "v128", b, least));
   return o.op("v128.xor", "v128", o.op("i16x8.q15mulr_sat_s", "v128", a, b), both);
 };
@@ -77,19 +98,27 @@ const sumDifferences: Packed = (o, a, b) => {
 const andNot: Packed = (o, a, b) => o.op("v128.andnot", "v128", b, a);
 
 /** Negates the lanes of `a` where `b` is negative, clears them where it is 0. */
-const sign = (shape: string, width: number): Packed => (o, a, b) => {
-  const negative = o.op(`${shape}.shr_s`, "v128", b, o.i32(width - 1));
-  const signed = o.op(`${shape}.sub`, "v128", o.op("v128.xor", "v128", a, negative), negative);
-  return o.op("v128.andnot", "v128", signed, o.op(`${shape}.eq`, "v128", b, zero(o)));
-};
+const sign =
+  (shape: string, width: number): Packed =>
+  (o, a, b) => {
+    const negative = o.op(`${shape}.shr_s`, "v128", b, o.i32(width - 1));
+    const signed = o.op(`${shape}.sub`, "v128", o.op("v128.xor", "v128", a, negative), negative);
+    return o.op("v128.andnot", "v128", signed, o.op(`${shape}.eq`, "v128", b, zero(o)));
+  };
 
-const absolute = (shape: string): Packed => (o, _, b) => o.op(`${shape}.abs`, "v128", b);
+const absolute =
+  (shape: string): Packed =>
+  (o, _, b) =>
+    o.op(`${shape}.abs`, "v128", b);
 
 /** Lane 0 op lane 1, lane 2 op lane 3, … of `a`, then of `b`. */
-const horizontal = (size: 2 | 4, operator: string): Packed => (o, a, b) => {
-  const every = (first: number): Expr => shuffle(o, pick(size, Array.from({ length: 16 / size }, (_, i) => 2 * i + first)), a, b);
-  return o.op(operator, "v128", every(0), every(1));
-};
+const horizontal =
+  (size: 2 | 4, operator: string): Packed =>
+  (o, a, b) => {
+    const second = (first: number): number[] => Array.from({ length: 16 / size }, (_, i) => 2 * i + first);
+    const spread = (first: number): Expr => shuffle(o, pick(size, second(first)), a, b);
+    return o.op(operator, "v128", spread(0), spread(1));
+  };
 
 /** Eight sums of four absolute byte differences: the source's group imm8[1:0] against the destination's groups from byte 4 × imm8[2] on. */
 const multipleSums: Instruction = instruction("MPSADBW", {
@@ -97,8 +126,8 @@ const multipleSums: Instruction = instruction("MPSADBW", {
   access: "rw r r",
   feature: "sse4_1",
   sem: (o, [dst, src]) => {
-    const group = vectorOf(o, src!);
-    const windows = o.read(dst!);
+    const group = vectorOf(o, src);
+    const windows = o.read(dst);
     const control = immediate(o);
     const at = (n: Expr): Expr => o.op("i8x16.splat", "v128", n);
     const words = (v: Expr, index: Expr): Expr => o.op("i16x8.extend_low_i8x16_u", "v128", o.op("i8x16.swizzle", "v128", v, index));
@@ -107,7 +136,10 @@ const multipleSums: Instruction = instruction("MPSADBW", {
       const fixed = at(o.add(o.shl(o.and(control, 3), 2), k));
       return o.op("i16x8.abs", "v128", o.op("i16x8.sub", "v128", words(windows, window), words(group, fixed)));
     };
-    o.write(dst!, [1, 2, 3].reduce((sum, k) => o.op("i16x8.add", "v128", sum, difference(k)), difference(0)));
+    o.write(
+      dst,
+      [1, 2, 3].reduce((sum, k) => o.op("i16x8.add", "v128", sum, difference(k)), difference(0)),
+    );
   },
 });
 
@@ -117,17 +149,26 @@ const leastWord: Instruction = instruction("PHMINPOSUW", {
   access: "w r",
   feature: "sse4_1",
   sem: (o, [dst, src]) => {
-    const v = vectorOf(o, src!);
+    const v = vectorOf(o, src);
     const keys = (part: "low" | "high", first: number): Expr => {
       const wide = o.op(`i32x4.extend_${part}_i16x8_u`, "v128", v);
-      return o.op("v128.or", "v128", o.op("i32x4.shl", "v128", wide, o.i32(3)), vector(o, 4, [0, 1, 2, 3].map((i) => first + i)));
+      return o.op(
+        "v128.or",
+        "v128",
+        o.op("i32x4.shl", "v128", wide, o.i32(3)),
+        vector(
+          o,
+          4,
+          [0, 1, 2, 3].map((i) => first + i),
+        ),
+      );
     };
     const least = (a: Expr, b: Expr): Expr => o.op("i32x4.min_u", "v128", a, b);
     const four = least(keys("low", 0), keys("high", 4));
     const two = least(four, shuffle(o, pick(4, [2, 3, 0, 1]), four, four));
     const one = least(two, shuffle(o, pick(4, [1, 0, 3, 2]), two, two));
     const key = o.extU(o.opImm("i32x4.extract_lane", "i32", 0, one));
-    o.write(dst!, low64(o, o.or(o.shrU(key, 3), o.shl(o.and(key, 7n), 16))));
+    o.write(dst, low64(o, o.or(o.shrU(key, 3), o.shl(o.and(key, 7n), 16))));
   },
 });
 
@@ -137,8 +178,8 @@ const test: Instruction = instruction("PTEST", {
   flags: "CF PF AF ZF SF OF",
   feature: "sse4_1",
   sem: (o, [dst, src]) => {
-    const b = vectorOf(o, src!);
-    const a = o.read(dst!);
+    const b = vectorOf(o, src);
+    const a = o.read(dst);
     const none = (v: Expr): Expr => o.not(o.op("v128.any_true", "i32", v));
     const zf = none(o.op("v128.and", "v128", b, a));
     o.setArithmetic(o.or(o.shl(zf, 6), none(o.op("v128.andnot", "v128", b, a))));

@@ -1,13 +1,12 @@
-// Single lanes of vectors: blends, inserts, extracts, sign masks, and lanes made wider (SDM 1 §5.4.5, §5.5, §5.10.5–5.10.11).
+// Single lanes of vectors: blends, inserts, extracts, sign masks, and lanes made wider (SDM 1 §5.5.3, §5.6.3, §5.10.4, §5.10.7, §5.10.8).
 import type { Expr } from "../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
-import { enterMmx, half, immediate, iota, vector, vectorOf, writeVector, x87Pending } from "./packed.ts";
+import { enterMmx, half, immediate, iota, vectorBy, vectorOf, writeVector, x87Pending } from "./packed.ts";
 import type { Sem } from "./sem.ts";
 
 type Size = 1 | 2 | 4 | 8;
 
 const SHAPE: Readonly<Record<Size, string>> = { 1: "i8x16", 2: "i16x8", 4: "i32x4", 8: "i64x2" };
-const times = <T>(n: number, f: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => f(i));
 const splat = (o: Sem, size: Size, i32: Expr): Expr => o.op(`${SHAPE[size]}.splat`, "v128", size === 8 ? o.extU(i32) : i32);
 const equal = (o: Sem, size: Size, a: Expr, b: Expr): Expr => o.op(`${SHAPE[size]}.eq`, "v128", a, b);
 /** `a` where `mask` has ones, `b` elsewhere. */
@@ -17,7 +16,7 @@ const choose = (o: Sem, mask: Expr, a: Expr, b: Expr): Expr => o.op("v128.bitsel
 
 /** All ones in lanes of `size` bytes whose bit in the low bits of `i32` is set. */
 function bitMask(o: Sem, size: Size, i32: Expr): Expr {
-  const bits = vector(o, size, times(16 / size, (i) => 1 << i));
+  const bits = vectorBy(o, size, (i) => 1 << i);
   return equal(o, size, o.op("v128.and", "v128", splat(o, size, i32), bits), bits);
 }
 
@@ -28,9 +27,12 @@ function blend(name: string, row: string, size: Size): Instruction {
     access: "rw r r",
     feature: "sse4_1",
     sem: (o, [dst, src, control]) => {
-      const b = vectorOf(o, src!);
-      const mask = control!.kind === "imm" ? bitMask(o, size, immediate(o)) : o.op(`${SHAPE[size]}.shr_s`, "v128", o.read(control!), o.i32(size * 8 - 1));
-      o.write(dst!, choose(o, mask, b, o.read(dst!)));
+      const b = vectorOf(o, src);
+      const mask =
+        control.kind === "imm"
+          ? bitMask(o, size, immediate(o))
+          : o.op(`${SHAPE[size]}.shr_s`, "v128", o.read(control), o.i32(size * 8 - 1));
+      o.write(dst, choose(o, mask, b, o.read(dst)));
     },
   });
 }
@@ -39,7 +41,12 @@ function blend(name: string, row: string, size: Size): Instruction {
 
 /** Replaces lane number `lane` (i32) by an i32 or i64. */
 function replaceLane(o: Sem, v: Expr, size: Size, lane: Expr, value: Expr): Expr {
-  const chosen = equal(o, size, vector(o, size, times(16 / size, (i) => i)), splat(o, size, lane));
+  const chosen = equal(
+    o,
+    size,
+    vectorBy(o, size, (i) => i),
+    splat(o, size, lane),
+  );
   return choose(o, chosen, o.op(`${SHAPE[size]}.splat`, "v128", value), v);
 }
 
@@ -58,9 +65,9 @@ function insert(name: string, forms: readonly string[], size: Size, feature: str
     access: "rw r r",
     feature,
     sem: (o, [dst, src]) => {
-      if (dst!.kind === "mm") x87Pending(o);
-      const value = o.read(src!);
-      writeVector(o, dst!, replaceLane(o, vectorOf(o, dst!), size, laneOf(o, dst!, size), size === 8 ? value : o.wrap(value)));
+      if (dst.kind === "mm") x87Pending(o);
+      const value = o.read(src);
+      writeVector(o, dst, replaceLane(o, vectorOf(o, dst), size, laneOf(o, dst, size), size === 8 ? value : o.wrap(value)));
     },
   });
 }
@@ -72,10 +79,10 @@ function extract(name: string, forms: readonly string[], size: Size, feature: st
     access: "w r r",
     feature,
     sem: (o, [dst, src]) => {
-      if (src!.kind === "mm") x87Pending(o);
-      const lane = half(o, laneDown(o, vectorOf(o, src!), size, laneOf(o, src!, size)), 0);
-      if (src!.kind === "mm") enterMmx(o);
-      o.write(dst!, o.zext(lane, size * 8));
+      if (src.kind === "mm") x87Pending(o);
+      const lane = half(o, laneDown(o, vectorOf(o, src), size, laneOf(o, src, size)), 0);
+      if (src.kind === "mm") enterMmx(o);
+      o.write(dst, o.zext(lane, size * 8));
     },
   });
 }
@@ -87,10 +94,10 @@ const insertPs: Instruction = instruction("INSERTPS", {
   feature: "sse4_1",
   sem: (o, [dst, src]) => {
     const control = immediate(o);
-    const from = src!.kind === "mem" ? vectorOf(o, src!) : laneDown(o, vectorOf(o, src!), 4, o.shrU(control, 6));
+    const from = src.kind === "mem" ? vectorOf(o, src) : laneDown(o, vectorOf(o, src), 4, o.shrU(control, 6));
     const value = o.opImm("i32x4.extract_lane", "i32", 0, from);
-    const inserted = replaceLane(o, o.read(dst!), 4, o.and(o.shrU(control, 4), 3), value);
-    o.write(dst!, o.op("v128.andnot", "v128", inserted, bitMask(o, 4, control)));
+    const inserted = replaceLane(o, o.read(dst), 4, o.and(o.shrU(control, 4), 3), value);
+    o.write(dst, o.op("v128.andnot", "v128", inserted, bitMask(o, 4, control)));
   },
 });
 
@@ -103,11 +110,11 @@ function signs(name: string, rows: readonly string[], shape: string, feature: st
     access: "w r",
     feature,
     sem: (o, [dst, src]) => {
-      if (src!.kind === "mm") x87Pending(o);
-      const mask = o.op(`${shape}.bitmask`, "i32", vectorOf(o, src!));
-      const value = src!.kind === "mm" ? o.and(mask, 0xff) : mask;
-      if (src!.kind === "mm") enterMmx(o);
-      o.write(dst!, o.extU(value));
+      if (src.kind === "mm") x87Pending(o);
+      const mask = o.op(`${shape}.bitmask`, "i32", vectorOf(o, src));
+      const value = src.kind === "mm" ? o.and(mask, 0xff) : mask;
+      if (src.kind === "mm") enterMmx(o);
+      o.write(dst, o.extU(value));
     },
   });
 }
@@ -121,13 +128,15 @@ function extend(name: string, opcode: string, sign: "s" | "u", from: number, to:
     access: "w r",
     feature: "sse4_1",
     sem: (o, [dst, src]) => {
-      let v = vectorOf(o, src!);
-      for (let width = from; width < to; width *= 2) v = o.op(`i${width * 2}x${64 / width}.extend_low_i${width}x${128 / width}_${sign}`, "v128", v);
-      o.write(dst!, v);
+      let v = vectorOf(o, src);
+      for (let width = from; width < to; width *= 2)
+        v = o.op(`i${width * 2}x${64 / width}.extend_low_i${width}x${128 / width}_${sign}`, "v128", v);
+      o.write(dst, v);
     },
   });
 }
 
+// oxfmt-ignore
 const WIDER: readonly (readonly [suffix: string, low: string, from: number, to: number])[] = [
   ["BW", "0", 8, 16], ["BD", "1", 8, 32], ["BQ", "2", 8, 64], ["WD", "3", 16, 32], ["WQ", "4", 16, 64], ["DQ", "5", 32, 64],
 ];
@@ -157,5 +166,8 @@ export const sseLane: readonly Instruction[] = [
   signs("PMOVMSKB", ["66 0F D7 /r | r32, xmm. | sse"], "i8x16", "sse2"),
   signs("MOVMSKPS", ["NP 0F 50 /r | r32, xmm. | sse"], "i32x4", "sse"),
   signs("MOVMSKPD", ["66 0F 50 /r | r32, xmm. | sse"], "i64x2", "sse2"),
-  ...WIDER.flatMap(([suffix, low, from, to]) => [extend(`PMOVSX${suffix}`, `2${low}`, "s", from, to), extend(`PMOVZX${suffix}`, `3${low}`, "u", from, to)]),
+  ...WIDER.flatMap(([suffix, low, from, to]) => [
+    extend(`PMOVSX${suffix}`, `2${low}`, "s", from, to),
+    extend(`PMOVZX${suffix}`, `3${low}`, "u", from, to),
+  ]),
 ];

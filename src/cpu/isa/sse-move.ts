@@ -1,4 +1,4 @@
-// Moves of whole and half SSE registers, and bitwise logic on them (SDM 1 §5.5.1.1, §5.5.1.3, §5.6.1.1, §5.6.3, §5.6.4, §5.7, §5.10.2).
+// Moves of whole and half SSE registers, and bitwise logic on them (SDM 1 §5.5.1.1, §5.5.1.4, §5.6.1.1, §5.6.1.3, §5.6.4, §5.7, §5.10.3).
 import type { Expr } from "../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
 import { half, lanes, low64, type Packed, pick, shuffle, vectorOf } from "./packed.ts";
@@ -19,8 +19,8 @@ function move(name: string, feature: string, forms: readonly string[], aligned: 
     access: "w r",
     feature,
     sem: (o, [dst, src]) => {
-      if (aligned) writeAligned(o, dst!, vectorOf(o, src!));
-      else o.write(dst!, o.read(src!));
+      if (aligned) writeAligned(o, dst, vectorOf(o, src));
+      else o.write(dst, o.read(src));
     },
   });
 }
@@ -32,10 +32,10 @@ function scalar(name: string, feature: string, forms: readonly string[], bytes: 
     access: "w r",
     feature,
     sem: (o, [dst, src]) => {
-      const value = o.read(src!);
-      if (dst!.kind === "mem") o.write(dst!, o.zext(half(o, value, 0), bytes * 8));
-      else if (src!.kind === "mem") o.write(dst!, low64(o, value));
-      else o.write(dst!, shuffle(o, bytes === 4 ? pick(4, [4, 1, 2, 3]) : pick(8, [2, 1]), o.read(dst!), value));
+      const value = o.read(src);
+      if (dst.kind === "mem") o.write(dst, o.zext(half(o, value, 0), bytes * 8));
+      else if (src.kind === "mem") o.write(dst, low64(o, value));
+      else o.write(dst, shuffle(o, bytes === 4 ? pick(4, [4, 1, 2, 3]) : pick(8, [2, 1]), o.read(dst), value));
     },
   });
 }
@@ -48,9 +48,9 @@ function halfMove(name: string, feature: string, prefix: string, opcode: number,
     access: "w r",
     feature,
     sem: (o, [dst, src]) => {
-      const value = o.read(src!);
-      if (dst!.kind === "mem") o.write(dst!, half(o, value, which));
-      else o.write(dst!, o.opImm("i64x2.replace_lane", "v128", which, o.read(dst!), value));
+      const value = o.read(src);
+      if (dst.kind === "mem") o.write(dst, half(o, value, which));
+      else o.write(dst, o.opImm("i64x2.replace_lane", "v128", which, o.read(dst), value));
     },
   });
 }
@@ -61,7 +61,7 @@ function halves(name: string, opcode: string, lanePattern: readonly number[]): I
     forms: [`NP 0F ${opcode} /r | xmm, xmm. | sse`],
     access: "rw r",
     feature: "sse",
-    sem: (o, [dst, src]) => o.write(dst!, shuffle(o, pick(8, lanePattern), o.read(dst!), o.read(src!))),
+    sem: (o, [dst, src]) => o.write(dst, shuffle(o, pick(8, lanePattern), o.read(dst), o.read(src))),
   });
 }
 
@@ -72,8 +72,8 @@ function duplicate(name: string, row: string, size: number, lanePattern: readonl
     access: "w r",
     feature: "sse3",
     sem: (o, [dst, src]) => {
-      const v = vectorOf(o, src!);
-      o.write(dst!, shuffle(o, pick(size, lanePattern), v, v));
+      const v = vectorOf(o, src);
+      o.write(dst, shuffle(o, pick(size, lanePattern), v, v));
     },
   });
 }
@@ -85,24 +85,30 @@ function generalMove(name: string, forms: readonly string[]): Instruction {
     access: "w r",
     feature: "sse2",
     sem: (o, [dst, src]) => {
-      if (dst!.kind === "xmm") return o.write(dst!, low64(o, src!.kind === "xmm" ? half(o, o.read(src!), 0) : o.read(src!)));
-      o.write(dst!, o.zext(half(o, o.read(src!), 0), dst!.width));
+      if (dst.kind === "xmm") return o.write(dst, low64(o, src.kind === "xmm" ? half(o, o.read(src), 0) : o.read(src)));
+      o.write(dst, o.zext(half(o, o.read(src), 0), dst.width));
     },
   });
 }
 
 /** ANDPS and ANDPD… differ from PAND in name only. */
 function logic(name: string, opcode: string, f: Packed): Instruction[] {
-  return ([["PS", "NP", "sse"], ["PD", "66", "sse2"]] as const).map(([suffix, prefix, feature]) =>
+  return (
+    [
+      ["PS", "NP", "sse"],
+      ["PD", "66", "sse2"],
+    ] as const
+  ).map(([suffix, prefix, feature]) =>
     instruction(name + suffix, {
       forms: [`${prefix} 0F ${opcode} /r | xmm, xmm/m128 | sse`],
       access: "rw r",
       feature,
       sem: (o, [dst, src]) => {
-        const b = vectorOf(o, src!);
-        o.write(dst!, f(o, o.read(dst!), b));
+        const b = vectorOf(o, src);
+        o.write(dst, f(o, o.read(dst), b));
       },
-    }));
+    }),
+  );
 }
 
 /** Moves and bitwise logic. */
@@ -132,8 +138,10 @@ export const sseMove: readonly Instruction[] = [
   duplicate("MOVSHDUP", "F3 0F 16 /r | xmm, xmm/m128", 4, [1, 1, 3, 3]),
   generalMove("MOVD", ["66 0F 6E /r | xmm, r/m32 | sse", "66 0F 7E /r | r/m32, xmm | sse"]),
   generalMove("MOVQ", [
-    "66 REX.W + 0F 6E /r | xmm, r/m64 | sse", "66 REX.W + 0F 7E /r | r/m64, xmm | sse",
-    "F3 0F 7E /r | xmm, xmm/m64 | sse", "66 0F D6 /r | xmm/m64, xmm | sse",
+    "66 REX.W + 0F 6E /r | xmm, r/m64 | sse",
+    "66 REX.W + 0F 7E /r | r/m64, xmm | sse",
+    "F3 0F 7E /r | xmm, xmm/m64 | sse",
+    "66 0F D6 /r | xmm/m64, xmm | sse",
   ]),
   ...logic("AND", "54", lanes("v128.and")),
   ...logic("ANDN", "55", (o, a, b) => o.op("v128.andnot", "v128", b, a)),

@@ -1,7 +1,7 @@
 // Packed shifts (SDM 1 §5.4.6, §5.6.3): by an immediate, or by the low 64 bits of a register or memory operand.
 import type { Expr } from "../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
-import { byWidth, bytes, half, immediate, iota, vectorOf, writeVector, x87Pending, zero } from "./packed.ts";
+import { byWidth, every, half, immediate, iota, vectorOf, writeVector, x87Pending, zero } from "./packed.ts";
 import type { Sem } from "./sem.ts";
 
 type Operator = "shl" | "shr_u" | "shr_s";
@@ -21,19 +21,24 @@ function shifted(o: Sem, dst: Operand, operator: Operator, width: number, count:
 /** Both forms of one shift: opcode by register; group opcode and digit by immediate. */
 function shifts(name: string, opcode: string, group: string, operator: Operator, width: number): Instruction[] {
   const byRegister = byWidth(name, opcode, { mm: "mmx", xmm: "sse2" }, (o, [dst, src]) => {
-    if (dst!.kind === "mm") x87Pending(o);
-    shifted(o, dst!, operator, width, half(o, vectorOf(o, src!), 0));
+    if (dst.kind === "mm") x87Pending(o);
+    shifted(o, dst, operator, width, half(o, vectorOf(o, src), 0));
   });
-  const byImmediate = [["NP", "mm", "mmx", "mmx"], ["66", "xmm", "sse", "sse2"]].map(([prefix, register, unit, feature]) =>
+  const registers = [
+    ["NP", "mm", "mmx", "mmx"],
+    ["66", "xmm", "sse", "sse2"],
+  ] as const;
+  const byImmediate = registers.map(([prefix, register, unit, feature]) =>
     instruction(name, {
       forms: [`${prefix} ${group} ib | ${register}., imm8 | ${unit}`],
       access: "rw r",
-      feature: feature!,
+      feature,
       sem: (o, [dst]) => {
-        if (dst!.kind === "mm") x87Pending(o);
-        shifted(o, dst!, operator, width, o.extU(immediate(o)));
+        if (dst.kind === "mm") x87Pending(o);
+        shifted(o, dst, operator, width, o.extU(immediate(o)));
       },
-    }));
+    }),
+  );
   return [...byRegister, ...byImmediate];
 }
 
@@ -44,9 +49,9 @@ function byteShift(name: string, digit: number, up: boolean): Instruction {
     access: "rw r",
     feature: "sse2",
     sem: (o, [dst]) => {
-      const count = o.op("i8x16.min_u", "v128", o.op("i8x16.splat", "v128", immediate(o)), bytes(o, Array.from({ length: 16 }, () => 16)));
+      const count = o.op("i8x16.min_u", "v128", o.op("i8x16.splat", "v128", immediate(o)), every(o, 1, 16));
       const from = o.op(up ? "i8x16.sub" : "i8x16.add", "v128", iota(o), count);
-      o.write(dst!, o.op("i8x16.swizzle", "v128", o.read(dst!), from));
+      o.write(dst, o.op("i8x16.swizzle", "v128", o.read(dst), from));
     },
   });
 }

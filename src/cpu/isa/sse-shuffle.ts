@@ -1,31 +1,52 @@
-// Shuffles and unpacks of vector lanes (SDM 1 §5.4.3, §5.5.1.5, §5.6.1.5, §5.8.6).
+// Shuffles and unpacks of vector lanes (SDM 1 §5.4.2, §5.5.1.5, §5.6.1.5, §5.8.5, §5.8.7).
 //
 // Immediates are known only when the instruction runs, so patterns are computed: `i8x16.swizzle` with an index vector made of the
 // immediate's fields.
 import type { Builder } from "../ir/builder.ts";
 import type { Expr } from "../ir/types.ts";
 import { type Instruction, instruction } from "./instruction.ts";
-import { byWidth, half, immediate, iota, packed, type Packed, pick, shuffle, splat64, vector, vectorOf, writeVector, x87Pending } from "./packed.ts";
+import {
+  byWidth,
+  every,
+  half,
+  immediate,
+  iota,
+  packed,
+  type Packed,
+  pick,
+  shuffle,
+  splat64,
+  vector,
+  vectorBy,
+  vectorOf,
+  writeVector,
+  x87Pending,
+} from "./packed.ts";
 import type { Sem } from "./sem.ts";
 
-const times = <T>(n: number, f: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => f(i));
 const swizzle = (o: Builder, v: Expr, index: Expr): Expr => o.op("i8x16.swizzle", "v128", v, index);
 const and = (o: Builder, a: Expr, b: Expr): Expr => o.op("v128.and", "v128", a, b);
 
 /** Bytes of `a` picked by the low bits of `b`'s bytes; a set bit 7 gives 0. An MMX register repeats in both halves, so bit 3 picks the same. */
-const shuffleBytes: Packed = (o, a, b) => swizzle(o, a, and(o, b, vector(o, 1, times(16, () => 0x8f))));
+const shuffleBytes: Packed = (o, a, b) => swizzle(o, a, and(o, b, every(o, 1, 0x8f)));
 
 // ── unpack ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Interleaves lanes of `size` bytes from lane `first` on. */
-const interleave = (size: number, first: number): Packed => (o, a, b) => {
-  const n = 16 / size;
-  return shuffle(o, pick(size, times(n, (i) => first + (i >> 1) + (i & 1) * n)), a, b);
-};
+const interleave =
+  (size: number, first: number): Packed =>
+  (o, a, b) => {
+    const n = 16 / size;
+    const from = Array.from({ length: n }, (_, i) => first + (i >> 1) + (i & 1) * n);
+    return shuffle(o, pick(size, from), a, b);
+  };
 
 function unpacks(suffix: string, size: number, low: string, high: string, mm: boolean): Instruction[] {
   const n = 16 / size;
-  const wide = [...packed(`PUNPCKL${suffix}`, low, { xmm: "sse2" }, interleave(size, 0)), ...packed(`PUNPCKH${suffix}`, high, { xmm: "sse2" }, interleave(size, n / 2))];
+  const wide = [
+    ...packed(`PUNPCKL${suffix}`, low, { xmm: "sse2" }, interleave(size, 0)),
+    ...packed(`PUNPCKH${suffix}`, high, { xmm: "sse2" }, interleave(size, n / 2)),
+  ];
   if (!mm) return wide;
   return [
     ...wide,
@@ -35,8 +56,8 @@ function unpacks(suffix: string, size: number, low: string, high: string, mm: bo
       feature: "mmx",
       sem: (o, [dst, src]) => {
         x87Pending(o);
-        const b = vectorOf(o, src!);
-        writeVector(o, dst!, interleave(size, 0)(o, vectorOf(o, dst!), b));
+        const b = vectorOf(o, src);
+        writeVector(o, dst, interleave(size, 0)(o, vectorOf(o, dst), b));
       },
     }),
     ...packed(`PUNPCKH${suffix}`, high, { mm: "mmx" }, interleave(size, n / 4)),
@@ -50,8 +71,8 @@ function floatUnpack(name: string, row: string, feature: string, size: number, f
     access: "rw r",
     feature,
     sem: (o, [dst, src]) => {
-      const b = vectorOf(o, src!);
-      o.write(dst!, interleave(size, first)(o, vectorOf(o, dst!), b));
+      const b = vectorOf(o, src);
+      o.write(dst, interleave(size, first)(o, vectorOf(o, dst), b));
     },
   });
 }
@@ -64,17 +85,19 @@ const FIELD = [64, 16, 4, 1];
 /** Index bytes of `PSHUFD v, v, imm8`. */
 function dwordIndex(o: Sem): Expr {
   const fields = o.op("i32x4.mul", "v128", o.op("i32x4.splat", "v128", immediate(o)), vector(o, 4, FIELD));
-  const lane = and(o, o.op("i32x4.shr_u", "v128", fields, o.i32(6)), vector(o, 4, [3, 3, 3, 3]));
-  return o.op("i32x4.add", "v128", o.op("i32x4.mul", "v128", lane, vector(o, 4, times(4, () => 0x0404_0404))), vector(o, 4, times(4, () => 0x0302_0100)));
+  const lane = and(o, o.op("i32x4.shr_u", "v128", fields, o.i32(6)), every(o, 4, 3));
+  const scaled = o.op("i32x4.mul", "v128", lane, every(o, 4, 0x0404_0404));
+  return o.op("i32x4.add", "v128", scaled, every(o, 4, 0x0302_0100));
 }
 
 /** Index bytes that shuffle the four words from word `first` on and leave the others. */
 function wordIndex(o: Sem, first: 0 | 4): Expr {
   const inside = (i: number): boolean => (i & 4) === first;
-  const fields = o.op("i16x8.mul", "v128", o.op("i16x8.splat", "v128", immediate(o)), vector(o, 2, times(8, (i) => (inside(i) ? FIELD[i & 3]! : 0))));
-  const lane = and(o, o.op("i16x8.shr_u", "v128", fields, o.i32(6)), vector(o, 2, times(8, () => 3)));
-  const base = times(8, (i) => (inside(i) ? first : i) * 0x0202 + 0x0100);
-  return o.op("i16x8.add", "v128", o.op("i16x8.mul", "v128", lane, vector(o, 2, times(8, () => 0x0202))), vector(o, 2, base));
+  const factors = vectorBy(o, 2, (i) => (inside(i) ? FIELD[i & 3]! : 0));
+  const fields = o.op("i16x8.mul", "v128", o.op("i16x8.splat", "v128", immediate(o)), factors);
+  const lane = and(o, o.op("i16x8.shr_u", "v128", fields, o.i32(6)), every(o, 2, 3));
+  const base = vectorBy(o, 2, (i) => (inside(i) ? first : i) * 0x0202 + 0x0100);
+  return o.op("i16x8.add", "v128", o.op("i16x8.mul", "v128", lane, every(o, 2, 0x0202)), base);
 }
 
 function shuffled(name: string, row: string, feature: string, index: (o: Sem) => Expr): Instruction {
@@ -83,21 +106,27 @@ function shuffled(name: string, row: string, feature: string, index: (o: Sem) =>
     access: "w r",
     feature,
     sem: (o, [dst, src]) => {
-      if (dst!.kind === "mm") x87Pending(o);
-      writeVector(o, dst!, swizzle(o, vectorOf(o, src!), index(o)));
+      if (dst.kind === "mm") x87Pending(o);
+      writeVector(o, dst, swizzle(o, vectorOf(o, src), index(o)));
     },
   });
 }
 
-const alignRight = byWidth("PALIGNR", "0F 3A 0F", { mm: "ssse3", xmm: "ssse3" }, (o, [dst, src]) => {
-  if (dst!.kind === "mm") x87Pending(o);
-  const low = vectorOf(o, src!);
-  const high = vectorOf(o, dst!);
-  const index = o.op("i8x16.add_sat_u", "v128", iota(o), o.op("i8x16.splat", "v128", immediate(o)));
-  if (dst!.kind === "mm") return writeVector(o, dst!, swizzle(o, shuffle(o, pick(8, [0, 2]), low, high), index));
-  const above = o.op("i8x16.sub", "v128", index, vector(o, 1, times(16, () => 16)));
-  writeVector(o, dst!, o.op("v128.or", "v128", swizzle(o, low, index), swizzle(o, high, above)));
-}, true);
+const alignRight = byWidth(
+  "PALIGNR",
+  "0F 3A 0F",
+  { mm: "ssse3", xmm: "ssse3" },
+  (o, [dst, src]) => {
+    if (dst.kind === "mm") x87Pending(o);
+    const low = vectorOf(o, src);
+    const high = vectorOf(o, dst);
+    const index = o.op("i8x16.add_sat_u", "v128", iota(o), o.op("i8x16.splat", "v128", immediate(o)));
+    if (dst.kind === "mm") return writeVector(o, dst, swizzle(o, shuffle(o, pick(8, [0, 2]), low, high), index));
+    const above = o.op("i8x16.sub", "v128", index, every(o, 1, 16));
+    writeVector(o, dst, o.op("v128.or", "v128", swizzle(o, low, index), swizzle(o, high, above)));
+  },
+  true,
+);
 
 /** Bit `n` of the immediate chooses the half of `v`. */
 const chosenHalf = (o: Sem, v: Expr, n: number): Expr => o.select(o.and(immediate(o), 1 << n), half(o, v, 1), half(o, v, 0));
@@ -108,9 +137,9 @@ const floatShuffles: readonly Instruction[] = [
     access: "rw r r",
     feature: "sse",
     sem: (o, [dst, src]) => {
-      const b = vectorOf(o, src!);
+      const b = vectorOf(o, src);
       const index = dwordIndex(o);
-      o.write(dst!, shuffle(o, pick(8, [0, 3]), swizzle(o, vectorOf(o, dst!), index), swizzle(o, b, index)));
+      o.write(dst, shuffle(o, pick(8, [0, 3]), swizzle(o, vectorOf(o, dst), index), swizzle(o, b, index)));
     },
   }),
   instruction("SHUFPD", {
@@ -118,9 +147,9 @@ const floatShuffles: readonly Instruction[] = [
     access: "rw r r",
     feature: "sse2",
     sem: (o, [dst, src]) => {
-      const high = chosenHalf(o, vectorOf(o, src!), 1);
-      const low = chosenHalf(o, vectorOf(o, dst!), 0);
-      o.write(dst!, o.opImm("i64x2.replace_lane", "v128", 1, splat64(o, low), high));
+      const high = chosenHalf(o, vectorOf(o, src), 1);
+      const low = chosenHalf(o, vectorOf(o, dst), 0);
+      o.write(dst, o.opImm("i64x2.replace_lane", "v128", 1, splat64(o, low), high));
     },
   }),
 ];

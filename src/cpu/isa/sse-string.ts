@@ -1,4 +1,4 @@
-// String comparison of SSE4.2: PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM (SDM 1 §12.3.2, SDM 2B §4.1).
+// String comparison of SSE4.2: PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM (SDM 2B §4.1).
 //
 // imm8:   7     6        5 4        3 2           1        0
 //       ┌───┬────────┬──────────┬─────────────┬────────┬───────┐
@@ -11,8 +11,8 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { XMM } from "../state.ts";
-import { type Instruction, instruction, type Operand } from "./instruction.ts";
-import { bytes, immediate, low64, shuffle, vector, zero } from "./packed.ts";
+import { type Instruction, instruction, type Operands } from "./instruction.ts";
+import { every, immediate, low64, shuffle, vectorBy, zero } from "./packed.ts";
 import { REG, type Sem } from "./sem.ts";
 
 const IMM = { words: 1, signed: 2, aggregation: 2, polarity: 4, last: 0x40, expand: 0x40 } as const;
@@ -47,12 +47,13 @@ class Elements {
 
   /** Moves all elements down by `by`. */
   down(v: Expr, by: 1 | 2): Expr {
-    return shuffle(this.#b, Array.from({ length: 16 }, (_, i) => (i + by * this.#size) & 15), v, v);
+    const from = Array.from({ length: 16 }, (_, i) => (i + by * this.#size) & 15);
+    return shuffle(this.#b, from, v, v);
   }
 
   /** The smallest signed element everywhere: xor with it turns unsigned order into signed. */
   least(): Expr {
-    return vector(this.#b, this.#size, Array.from({ length: this.count }, () => (this.#size === 1 ? 0x80 : 0x8000)));
+    return every(this.#b, this.#size, this.#size === 1 ? 0x80 : 0x8000);
   }
 
   /** How many elements a string has: its length, at most all, or up to its end mark. */
@@ -67,11 +68,14 @@ class Elements {
 function walk(b: Builder, e: Elements, a: Expr, length: Expr, step: 1 | 2, body: (left: Expr, i: Expr) => void): void {
   const left = b.variable(a);
   const i = b.variable(b.i32(0));
-  b.while(() => b.leU(b.add(b.get(i), step), length), () => {
-    body(b.get(left), b.get(i));
-    b.set(left, e.down(b.get(left), step));
-    b.set(i, b.add(b.get(i), step));
-  });
+  b.while(
+    () => b.leU(b.add(b.get(i), step), length),
+    () => {
+      body(b.get(left), b.get(i));
+      b.set(left, e.down(b.get(left), step));
+      b.set(i, b.add(b.get(i), step));
+    },
+  );
 }
 
 /** (a, b, length of a, length of b, imm8) → IntRes2 with ENDS. Lengths may be IMPLICIT. */
@@ -141,13 +145,10 @@ function writeIndex(o: Sem, found: Expr): void {
 function writeMask(o: Sem, found: Expr): void {
   const both = o.op("i16x8.splat", "v128", found);
   const spread = (v: Expr, shape: string, bits: Expr): Expr => o.op(`${shape}.eq`, "v128", o.op("v128.and", "v128", v, bits), bits);
+  const byteOf = Array.from({ length: 16 }, (_, i) => i >> 3);
   const power = (i: number): number => 1 << (i & 7);
-  const asBytes = spread(
-    shuffle(o, Array.from({ length: 16 }, (_, i) => i >> 3), both, both),
-    "i8x16",
-    bytes(o, Array.from({ length: 16 }, (_, i) => power(i))),
-  );
-  const asWords = spread(both, "i16x8", vector(o, 2, Array.from({ length: 8 }, (_, i) => power(i))));
+  const asBytes = spread(shuffle(o, byteOf, both, both), "i8x16", vectorBy(o, 1, power));
+  const asWords = spread(both, "i16x8", vectorBy(o, 2, power));
   const expanded = o.select(o.and(immediate(o), IMM.words), asWords, asBytes);
   const mask = o.select(o.and(immediate(o), IMM.expand), expanded, low64(o, o.extU(found)));
   o.store("v128.store", o.base(), mask, XMM);
@@ -158,9 +159,9 @@ type Lengths = (o: Sem, width: number) => readonly [a: Expr, b: Expr];
 const explicit: Lengths = (o, width) => [explicitLength(o, REG.rax, width), explicitLength(o, REG.rdx, width)];
 const implicit: Lengths = (o) => [o.i32(IMPLICIT), o.i32(IMPLICIT)];
 
-function compare(o: Sem, [dst, src]: readonly Operand[], lengths: readonly [Expr, Expr]): Expr {
-  const b = o.read(src!);
-  const a = o.read(dst!);
+function compare(o: Sem, [dst, src]: Operands, lengths: readonly [Expr, Expr]): Expr {
+  const b = o.read(src);
+  const a = o.read(dst);
   const imm = immediate(o);
   return o.choose(
     o.and(imm, IMM.words),
