@@ -1,7 +1,7 @@
 // Which ports a task's bitmap opens (SDM 1 §18.5.2).
 import { describe, expect, it } from "vitest";
 import type { StateName } from "../state.ts";
-import { type CpuContext, GuestFault } from "./context.ts";
+import type { CpuContext } from "./context.ts";
 import { ioPermission } from "./io-permission.ts";
 
 const MAP = 104;
@@ -20,7 +20,7 @@ function task(bitmap: readonly number[], access = TSS_32, limit = MAP + bitmap.l
     get64: () => 0n,
     systemLoad: (linear: bigint, size: number) => BigInt(size === 2 ? view.getUint16(Number(linear), true) : view.getUint8(Number(linear))),
     raise: (vector: number, code?: number): never => {
-      throw new GuestFault(vector, code);
+      throw Object.assign(new Error("guest fault"), { vector, code });
     },
   } as unknown as CpuContext;
 }

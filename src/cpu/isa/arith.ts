@@ -57,7 +57,7 @@ function binary(name: string, n: number, operation: Operation, undefinedFlags = 
     flags: ALL.split(" ").filter((f) => !undefinedFlags.includes(f)).join(" "),
     undefinedFlags,
     // A memory destination was probed when it was read, so flags may change before the store.
-    sem: (o, [dst, src]) => o.write(dst!, operation(o, o.read(dst!), o.read(src!), dst!.width)),
+    sem: (o, [dst, src]) => o.write(dst, operation(o, o.read(dst), o.read(src), dst.width)),
   });
 }
 
@@ -71,18 +71,19 @@ function step(name: string, digit: number, plus: string, by: bigint): Instructio
     access: "rw",
     flags: "PF AF ZF SF OF",
     sem: (o, [dst]) => {
-      const w = dst!.width;
-      const a = o.read(dst!);
+      const w = dst.width;
+      const a = o.read(dst);
       const cf = o.cf();
       const r = o.zext(o.add(a, by), w);
       const overflow = by > 0n ? 1n << BigInt(w - 1) : (1n << BigInt(w - 1)) - 1n;
       const nibble = o.and(o.xor(a, r), 0x10n);
-      o.write(dst!, r);
+      o.write(dst, r);
       o.flagsExplicit(w, r, { cf, of: o.eq(r, BigInt.asIntN(64, overflow)), af: o.wrap(o.shrU(nibble, 4)) });
     },
   });
 }
 
+/** Integer arithmetic and logic. */
 export const arith: readonly Instruction[] = [
   binary("ADD", 0, add),
   binary("OR", 1, logic("or"), "AF"),
@@ -95,7 +96,7 @@ export const arith: readonly Instruction[] = [
     forms: rows(7).map((r) => r.replace(" lock", "")),
     access: "r r",
     flags: ALL,
-    sem: (o, [a, b]) => void subtract(o, o.read(a!), o.read(b!), a!.width),
+    sem: (o, [a, b]) => void subtract(o, o.read(a), o.read(b), a.width),
   }),
   instruction("TEST", {
     forms: [
@@ -106,7 +107,7 @@ export const arith: readonly Instruction[] = [
     access: "r r",
     flags: "CF PF ZF SF OF",
     undefinedFlags: "AF",
-    sem: (o, [a, b]) => o.flagsLogic(a!.width, o.and(o.read(a!), o.read(b!))),
+    sem: (o, [a, b]) => o.flagsLogic(a.width, o.and(o.read(a), o.read(b))),
   }),
   step("INC", 0, "40", 1n),
   step("DEC", 1, "48", -1n),
@@ -114,11 +115,11 @@ export const arith: readonly Instruction[] = [
     forms: ["F6 /3 | r/m8 | lock", "F7 /3 | r/m16 | lock", "F7 /3 | r/m32 | lock", "REX.W + F7 /3 | r/m64 | lock"],
     access: "rw",
     flags: ALL,
-    sem: (o, [dst]) => o.write(dst!, subtract(o, o.i64(0), o.read(dst!), dst!.width)),
+    sem: (o, [dst]) => o.write(dst, subtract(o, o.i64(0), o.read(dst), dst.width)),
   }),
   instruction("NOT", {
     forms: ["F6 /2 | r/m8 | lock", "F7 /2 | r/m16 | lock", "F7 /2 | r/m32 | lock", "REX.W + F7 /2 | r/m64 | lock"],
     access: "rw",
-    sem: (o, [dst]) => o.write(dst!, o.zext(o.xor(o.read(dst!), -1), dst!.width)),
+    sem: (o, [dst]) => o.write(dst, o.zext(o.xor(o.read(dst), -1), dst.width)),
   }),
 ];

@@ -33,6 +33,7 @@ function adjustUnpacked(o: Sem, minus: boolean): void {
 const legacy = (name: string, opcode: string, flags: string, undefinedFlags: string, sem: (o: Sem) => void): Instruction =>
   instruction(name, { forms: [`${opcode} | | i64`], flags, undefinedFlags, sem });
 
+/** Decimal arithmetic. */
 export const bcd: readonly Instruction[] = [
   legacy("DAA", "27", "CF PF AF ZF SF", "OF", (o) => adjustPacked(o, false)),
   legacy("DAS", "2F", "CF PF AF ZF SF", "OF", (o) => adjustPacked(o, true)),
@@ -44,7 +45,7 @@ export const bcd: readonly Instruction[] = [
     flags: "PF ZF SF",
     undefinedFlags: "CF AF OF",
     sem: (o, [base]) => {
-      const divisor = o.read(base!);
+      const divisor = o.read(base);
       o.if(o.not(divisor), () => o.fault(VECTOR.DE));
       const al = o.reg(REG.rax, 8);
       const low = o.remU(al, divisor);
@@ -58,7 +59,7 @@ export const bcd: readonly Instruction[] = [
     flags: "PF ZF SF",
     undefinedFlags: "CF AF OF",
     sem: (o, [base]) => {
-      const sum = o.zext(o.add(o.reg(REG.rax, 8), o.mul(o.ah(), o.read(base!))), 8);
+      const sum = o.zext(o.add(o.reg(REG.rax, 8), o.mul(o.ah(), o.read(base))), 8);
       o.setReg(REG.rax, 16, sum);
       o.flagsLogic(8, sum);
     },

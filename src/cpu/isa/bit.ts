@@ -48,7 +48,7 @@ function bitTest(name: string, opcode: string, digit: number, change?: Change): 
     access: change ? "rw r" : "r r",
     flags: "CF ZF",
     undefinedFlags: "PF AF SF OF",
-    sem: (o, [dst, index]) => testBit(o, dst!, index!, change),
+    sem: (o, [dst, index]) => testBit(o, dst, index, change),
   });
 }
 
@@ -62,9 +62,9 @@ function scan(name: string, opcode: string, find: (o: Sem, value: Expr) => Expr)
     flags: "ZF",
     undefinedFlags: "CF PF AF SF OF",
     sem: (o, [dst, src]) => {
-      const value = o.read(src!);
-      o.flagsLogic(src!.width, value);
-      o.if(o.ne(value, 0n), () => o.write(dst!, find(o, value)));
+      const value = o.read(src);
+      o.flagsLogic(src.width, value);
+      o.if(o.ne(value, 0n), () => o.write(dst, find(o, value)));
     },
   });
 }
@@ -90,6 +90,7 @@ function divideBit(b: Builder, x: Expr): Expr {
   return b.xor(b.shrU(x, 1), b.and(b.sub(b.i64(0), b.and(x, 1n)), CRC32C_REFLECTED));
 }
 
+/** Bit instructions. */
 export const bit: readonly Instruction[] = [
   bitTest("BT", "A3", 4),
   bitTest("BTS", "AB", 5, (o, value, mask) => o.or(value, mask)),
@@ -103,8 +104,8 @@ export const bit: readonly Instruction[] = [
     flags: "CF PF AF ZF SF OF",
     feature: "popcnt",
     sem: (o, [dst, src]) => {
-      const value = o.read(src!);
-      o.write(dst!, o.popcnt(value));
+      const value = o.read(src);
+      o.write(dst, o.popcnt(value));
       // Only ZF can be set: PF is cleared whatever the result.
       o.setArithmetic(o.shl(o.not(value), 6));
     },
@@ -116,6 +117,6 @@ export const bit: readonly Instruction[] = [
     ],
     access: "rw r",
     feature: "sse4_2",
-    sem: (o, [dst, src]) => o.write(dst!, o.call(crc32c, o.zext(o.read(dst!), 32), o.read(src!), o.i32(src!.width >> 3))),
+    sem: (o, [dst, src]) => o.write(dst, o.call(crc32c, o.zext(o.read(dst), 32), o.read(src), o.i32(src.width >> 3))),
   }),
 ];

@@ -80,14 +80,15 @@ function ret(o: Sem, width: number, extra?: Operand): void {
   o.branch(target);
 }
 
+/** Near control transfers. */
 export const branch: readonly Instruction[] = [
   ...jcc,
   instruction("JMP", {
     forms: [...relative("EB", "E9", "end"), ...indirect(4).map((f) => `${f} end`)],
     access: "r",
     sem: (o, [target], form) => {
-      if (target!.kind === "imm") o.branch(o.relativeTarget(branchWidth(o, form)));
-      else o.branch(o.branchTarget(o.read(target!)));
+      if (target.kind === "imm") o.branch(o.relativeTarget(branchWidth(o, form)));
+      else o.branch(o.branchTarget(o.read(target)));
     },
   }),
   instruction("CALL", {
@@ -95,14 +96,14 @@ export const branch: readonly Instruction[] = [
     access: "r",
     sem: (o, [target], form) => {
       const width = branchWidth(o, form);
-      if (target!.kind === "imm") call(o, o.relativeTarget(width), width);
-      else callIndirect(o, target!, width);
+      if (target.kind === "imm") call(o, o.relativeTarget(width), width);
+      else callIndirect(o, target, width);
     },
   }),
   instruction("RET", {
     forms: ["C3 | | i64 o16 end", "C3 | | i64 o32 end", "C3 | | o64 any end", "C2 iw | imm16 | i64 o16 end", "C2 iw | imm16 | i64 o32 end", "C2 iw | imm16 | o64 any end"],
     access: "r",
-    sem: (o, [extra], form) => ret(o, branchWidth(o, form), extra),
+    sem: (o, [extra], form) => ret(o, branchWidth(o, form), form.operands.length > 0 ? extra : undefined),
   }),
   loop("LOOPNE", "E0", (o) => o.not(o.zf())),
   loop("LOOPE", "E1", (o) => o.zf()),

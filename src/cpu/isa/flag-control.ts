@@ -42,6 +42,7 @@ function interruptFlag(o: Sem, on: boolean): void {
   o.updateAttention();
 }
 
+/** Instructions about single flags. */
 export const flagControl: readonly Instruction[] = [
   plain("CLC", "F8", "CF", (o) => setCarry(o, o.i32(0))),
   plain("STC", "F9", "CF", (o) => setCarry(o, o.i32(1))),

@@ -11,6 +11,7 @@ const HINT_OPCODES = ["0D", "18", "19", "1A", "1B", "1C", "1D", "1E", "1F"] as c
 
 const fence = (name: string, modrm: string, feature: string): Instruction => instruction(name, { forms: [`NP 0F AE ${modrm}+i`], feature, sem: nothing });
 
+/** Instructions without effect on results. */
 export const hint: readonly Instruction[] = [
   instruction("NOP", { forms: ["90 | | b0", ...HINT_OPCODES.map((op) => `0F ${op} /r | r/m32 | any`)], access: "-", sem: nothing }),
   instruction("PAUSE", { forms: ["F3 90 | | b0"], sem: nothing }),
@@ -18,5 +19,5 @@ export const hint: readonly Instruction[] = [
   fence("MFENCE", "F0", "sse2"),
   fence("SFENCE", "F8", "sse"),
   // Faults like the read of a byte.
-  instruction("CLFLUSH", { forms: ["NP 0F AE /7 | m8"], access: "r", feature: "clflush", sem: (o: Sem, [line]) => void o.read(line!) }),
+  instruction("CLFLUSH", { forms: ["NP 0F AE /7 | m8"], access: "r", feature: "clflush", sem: (o: Sem, [line]) => void o.read(line) }),
 ];

@@ -33,19 +33,20 @@ function bound(o: Sem, index: Operand, limits: Operand): void {
 /** UD0 and UD1 have a ModRM byte, and its address is never used. */
 const undefinedOpcode = (name: string, form: string): Instruction => instruction(name, { forms: [form], access: "- -", sem: (o) => o.fault(VECTOR.UD) });
 
+/** Software interrupts and undefined opcodes. */
 export const interrupt: readonly Instruction[] = [
   instruction("INT3", { forms: ["CC | | end"], sem: (o) => softwareInterrupt(o, o.i32(VECTOR.BP)) }),
   instruction("INT", {
     forms: ["CD ib | imm8 | end"],
     access: "r",
-    sem: (o, [number]) => softwareInterrupt(o, o.wrap(o.read(number!)), FAULT.software | FAULT.intN),
+    sem: (o, [number]) => softwareInterrupt(o, o.wrap(o.read(number)), FAULT.software | FAULT.intN),
   }),
   instruction("INTO", { forms: ["CE | | i64"], sem: (o) => o.if(o.of(), () => softwareInterrupt(o, o.i32(VECTOR.OF))) }),
   instruction("INT1", { forms: ["F1 | | end"], sem: debugTrap }),
   instruction("BOUND", {
     forms: ["62 /r | r16, m16&16 | i64", "62 /r | r32, m32&32 | i64"],
     access: "r r",
-    sem: (o, [index, limits]) => bound(o, index!, limits!),
+    sem: (o, [index, limits]) => bound(o, index, limits),
   }),
   undefinedOpcode("UD0", "0F FF /r | r32, r/m32 | any end"),
   undefinedOpcode("UD1", "0F B9 /r | r32, r/m32 | any end"),

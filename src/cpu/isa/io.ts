@@ -29,25 +29,26 @@ function rows(immediate: number, dx: number, accumulatorFirst: boolean): string[
   return [...SIZES.map(row(immediate, "imm8")), ...SIZES.map(row(dx, "DX"))];
 }
 
+/** Port instructions. */
 export const io: readonly Instruction[] = [
   instruction("IN", {
     forms: rows(0xe4, 0xec, true),
     access: "w r",
     sem: (o, [dst, from]) => {
-      const port = portOf(o, from!);
-      const bytes = dst!.width >> 3;
+      const port = portOf(o, from);
+      const bytes = dst.width >> 3;
       requirePort(o, port, bytes);
-      o.setReg(REG.rax, dst!.width, o.zext(o.extU(o.call(portRead, port, o.i32(bytes))), dst!.width));
+      o.setReg(REG.rax, dst.width, o.zext(o.extU(o.call(portRead, port, o.i32(bytes))), dst.width));
     },
   }),
   instruction("OUT", {
     forms: rows(0xe6, 0xee, false),
     access: "r r",
     sem: (o, [to, src]) => {
-      const port = portOf(o, to!);
-      const bytes = src!.width >> 3;
+      const port = portOf(o, to);
+      const bytes = src.width >> 3;
       requirePort(o, port, bytes);
-      o.call(portWrite, port, o.i32(bytes), o.wrap(o.reg(REG.rax, src!.width)));
+      o.call(portWrite, port, o.i32(bytes), o.wrap(o.reg(REG.rax, src.width)));
     },
   }),
 ];

@@ -31,7 +31,7 @@ const mov: Instruction = instruction("MOV", {
     "C6 /0 ib | r/m8, imm8", "C7 /0 iw | r/m16, imm16", "C7 /0 id | r/m32, imm32", "REX.W + C7 /0 id | r/m64, imm32",
   ],
   access: "w r",
-  sem: (o, [dst, src], form) => move(o, dst!, src!, form),
+  sem: (o, [dst, src], form) => move(o, dst, src, form),
 });
 
 /** MOVZX, MOVSX and MOVSXD: the source is narrower, or of the same width where a prefix makes it so. */
@@ -40,8 +40,8 @@ function extend(name: string, forms: readonly string[], signed: boolean): Instru
     forms,
     access: "w r",
     sem: (o, [dst, src]) => {
-      const value = o.read(src!);
-      o.write(dst!, signed ? o.zext(o.sext(value, src!.width), dst!.width) : value);
+      const value = o.read(src);
+      o.write(dst, signed ? o.zext(o.sext(value, src.width), dst.width) : value);
     },
   });
 }
@@ -50,9 +50,9 @@ const exchange: Instruction = instruction("XCHG", {
   forms: ["86 /r | r/m8, r8 | lock", ...wide("87 /r", "r/m$, r$", "lock"), "90 +rw | AX, r16", "90 +rd | EAX, r32", "REX.W + 90 +ro | RAX, r64"],
   access: "rw rw",
   sem: (o, [a, b]) => {
-    const [x, y] = [o.read(a!), o.read(b!)];
-    o.write(a!, y);
-    o.write(b!, x);
+    const [x, y] = [o.read(a), o.read(b)];
+    o.write(a, y);
+    o.write(b, x);
   },
 });
 
@@ -71,15 +71,15 @@ const compareExchange: Instruction = instruction("CMPXCHG", {
   access: "rw r",
   flags: "CF PF AF ZF SF OF",
   sem: (o, [dst, src]) => {
-    const w = dst!.width;
-    const old = o.read(dst!);
+    const w = dst.width;
+    const old = o.read(dst);
     const accumulator = o.reg(REG.rax, w);
-    const source = o.read(src!);
+    const source = o.read(src);
     const equal = o.eq(old, accumulator);
-    if (dst!.kind === "mem") o.write(dst!, o.select(equal, source, old));
+    if (dst.kind === "mem") o.write(dst, o.select(equal, source, old));
     o.flagsSub(w, accumulator, old, o.zext(o.sub(accumulator, old), w));
     // Of two registers only the one that changes is written: the other's upper half stays.
-    o.if(equal, () => dst!.kind === "reg" && o.write(dst!, source), () => o.setReg(REG.rax, w, old));
+    o.if(equal, () => dst.kind === "reg" && o.write(dst, source), () => o.setReg(REG.rax, w, old));
   },
 });
 
@@ -88,13 +88,13 @@ const exchangeAdd: Instruction = instruction("XADD", {
   access: "rw rw",
   flags: "CF PF AF ZF SF OF",
   sem: (o, [dst, src]) => {
-    const w = dst!.width;
-    const [a, b] = [o.read(dst!), o.read(src!)];
+    const w = dst.width;
+    const [a, b] = [o.read(dst), o.read(src)];
     const sum = o.zext(o.add(a, b), w);
     // Memory comes before registers; of two registers the destination is written last.
-    if (dst!.kind === "mem") o.write(dst!, sum);
-    o.write(src!, a);
-    if (dst!.kind === "reg") o.write(dst!, sum);
+    if (dst.kind === "mem") o.write(dst, sum);
+    o.write(src, a);
+    if (dst.kind === "reg") o.write(dst, sum);
     o.flagsAdd(w, a, b, sum);
   },
 });
@@ -108,7 +108,7 @@ function compareExchangePair(name: string, form: string, half: 32 | 64): Instruc
     flags: "ZF",
     feature: half === 64 ? "cx16" : "cx8",
     sem: (o, [dst]) => {
-      const low = half === 64 ? o.alignedAddress(dst!) : o.address(dst!, true);
+      const low = half === 64 ? o.alignedAddress(dst) : o.address(dst, true);
       o.probe(low, half * 2);
       const high = o.long ? o.add(low, bytes) : o.and(o.add(low, bytes), 0xffff_ffffn);
       const [l, h] = [o.loadMemory(low, half), o.loadMemory(high, half)];
@@ -131,14 +131,14 @@ const conditional: readonly Instruction[] = CONDITIONS.flatMap((name, cc) => [
     feature: "cmov",
     // Memory is read, and a 32-bit destination cleared above, whatever the condition (SDM 2A, CMOVcc).
     sem: (o, [dst, src]) => {
-      const value = o.read(src!);
-      o.write(dst!, o.select(o.condition(cc), value, o.read(dst!)));
+      const value = o.read(src);
+      o.write(dst, o.select(o.condition(cc), value, o.read(dst)));
     },
   }),
   instruction(`SET${name}`, {
     forms: [`0F ${hex(0x90 + cc)} /r | r/m8`],
     access: "w",
-    sem: (o, [dst]) => o.write(dst!, o.extU(o.condition(cc))),
+    sem: (o, [dst]) => o.write(dst, o.extU(o.condition(cc))),
   }),
 ]);
 
@@ -152,24 +152,25 @@ function spreadSign(name: string, form: string, width: number): Instruction {
   return instruction(name, { forms: [form], sem: (o) => o.setReg(REG.rdx, width, o.shrS(o.sext(o.reg(REG.rax, width), width), 63)) });
 }
 
+/** Moves, exchanges and conversions. */
 export const moves: readonly Instruction[] = [
   mov,
   extend("MOVZX", [...wide("0F B6 /r", "r$, r/m8"), ...wide("0F B7 /r", "r$, r/m16")], false),
   extend("MOVSX", [...wide("0F BE /r", "r$, r/m8"), ...wide("0F BF /r", "r$, r/m16")], true),
   extend("MOVSXD", ["63 /r | r16, r/m16 | o64", "63 /r | r32, r/m32 | o64", "REX.W + 63 /r | r64, r/m32"], true),
   exchange,
-  instruction("LEA", { forms: wide("8D /r", "r$, m"), access: "w -", sem: (o, [dst]) => o.write(dst!, o.effectiveAddress()) }),
+  instruction("LEA", { forms: wide("8D /r", "r$, m"), access: "w -", sem: (o, [dst]) => o.write(dst, o.effectiveAddress()) }),
   instruction("BSWAP", {
     forms: ["0F C8 +rw | r16", "0F C8 +rd | r32", "REX.W + 0F C8 +ro | r64"],
     access: "rw",
     // The manual leaves 16 bits open; silicon gives zero.
-    sem: (o, [dst]) => o.write(dst!, dst!.width === 16 ? o.i64(0) : swapBytes(o, o.read(dst!), dst!.width)),
+    sem: (o, [dst]) => o.write(dst, dst.width === 16 ? o.i64(0) : swapBytes(o, o.read(dst), dst.width)),
   }),
   instruction("MOVBE", {
     forms: [...wide("0F 38 F0 /r", "r$, m$", "norep"), ...wide("0F 38 F1 /r", "m$, r$", "norep")],
     access: "w r",
     feature: "movbe",
-    sem: (o, [dst, src]) => o.write(dst!, swapBytes(o, o.read(src!), dst!.width)),
+    sem: (o, [dst, src]) => o.write(dst, swapBytes(o, o.read(src), dst.width)),
   }),
   ...conditional,
   compareExchange,

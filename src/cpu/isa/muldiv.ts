@@ -96,11 +96,11 @@ function imulWide(o: Sem, src: Operand): void {
   setProduct(o, src.width, low, high, carry);
 }
 
-/** Two operands, or the product of the second and third in the first. */
-function imul(o: Sem, [dst, second, third]: readonly Operand[]): void {
-  const w = dst!.width;
-  const { low, carry } = signedProduct(o, w, o.read(third ? second! : dst!), o.read(third ?? second!));
-  o.write(dst!, low);
+/** The product of two operands, which need not be those that receive it. */
+function imul(o: Sem, dst: Operand, x: Operand, y: Operand): void {
+  const w = dst.width;
+  const { low, carry } = signedProduct(o, w, o.read(x), o.read(y));
+  o.write(dst, low);
   o.flagsExplicit(w, low, { cf: carry, of: carry });
 }
 
@@ -165,9 +165,10 @@ function idiv64(o: Sem, d: Expr): void {
   setQuotient(o, 64, negate(quotient, quotientSign), negate(remainder, sign));
 }
 
+/** Multiplication and division. */
 export const muldiv: readonly Instruction[] = [
-  instruction("MUL", { forms: oneOperand(4), access: "r", flags: "CF OF", undefinedFlags: UNDEFINED, sem: (o, [src]) => mul(o, src!) }),
-  instruction("IMUL", { forms: oneOperand(5), access: "r", flags: "CF OF", undefinedFlags: UNDEFINED, sem: (o, [src]) => imulWide(o, src!) }),
+  instruction("MUL", { forms: oneOperand(4), access: "r", flags: "CF OF", undefinedFlags: UNDEFINED, sem: (o, [src]) => mul(o, src) }),
+  instruction("IMUL", { forms: oneOperand(5), access: "r", flags: "CF OF", undefinedFlags: UNDEFINED, sem: (o, [src]) => imulWide(o, src) }),
   instruction("IMUL", {
     forms: [
       "0F AF /r | r16, r/m16", "0F AF /r | r32, r/m32", "REX.W + 0F AF /r | r64, r/m64",
@@ -177,8 +178,8 @@ export const muldiv: readonly Instruction[] = [
     access: "rw r r",
     flags: "CF OF",
     undefinedFlags: UNDEFINED,
-    sem: imul,
+    sem: (o, [dst, src, factor], form) => (form.operands.length === 3 ? imul(o, dst, src, factor) : imul(o, dst, dst, src)),
   }),
-  instruction("DIV", { forms: oneOperand(6), access: "r", undefinedFlags: `CF OF ${UNDEFINED}`, sem: (o, [src]) => div(o, src!) }),
-  instruction("IDIV", { forms: oneOperand(7), access: "r", undefinedFlags: `CF OF ${UNDEFINED}`, sem: (o, [src]) => idiv(o, src!) }),
+  instruction("DIV", { forms: oneOperand(6), access: "r", undefinedFlags: `CF OF ${UNDEFINED}`, sem: (o, [src]) => div(o, src) }),
+  instruction("IDIV", { forms: oneOperand(7), access: "r", undefinedFlags: `CF OF ${UNDEFINED}`, sem: (o, [src]) => idiv(o, src) }),
 ];

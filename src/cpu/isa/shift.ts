@@ -36,11 +36,11 @@ function group2(name: string, digits: readonly number[], rotates: boolean, opera
     flags: rotates ? "CF OF" : "CF PF ZF SF OF",
     undefinedFlags: rotates ? "" : "AF",
     sem: (o, [dst, by]) => {
-      const w = dst!.width;
-      const value = o.read(dst!);
-      const count = o.and(o.read(by!), w === 64 ? 63n : 31n);
+      const w = dst.width;
+      const value = o.read(dst);
+      const count = o.and(o.read(by), w === 64 ? 63n : 31n);
       const { result, cf, of } = operation(o, value, count, w);
-      o.write(dst!, result);
+      o.write(dst, result);
       o.if(o.ne(count, 0n), () => (rotates ? o.flagsCarry({ cf, of, af: o.af() }) : o.flagsExplicit(w, result, { cf, of })));
     },
   });
@@ -131,7 +131,7 @@ function double(name: string, opcodes: readonly [imm: string, cl: string], left:
     access: "rw r r",
     flags: "CF PF ZF SF OF",
     undefinedFlags: "AF",
-    sem: (o, [dst, src, by]) => shiftDouble(o, dst!, src!, by!, left),
+    sem: (o, [dst, src, by]) => shiftDouble(o, dst, src, by, left),
   });
 }
 
@@ -153,6 +153,7 @@ function shiftDouble(o: Sem, dst: Operand, src: Operand, by: Operand, left: bool
   });
 }
 
+/** Shifts and rotates. */
 export const shift: readonly Instruction[] = [
   group2("ROL", [0], true, rol),
   group2("ROR", [1], true, ror),

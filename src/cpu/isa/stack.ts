@@ -180,6 +180,7 @@ function leave(o: Sem, form: Form): void {
   o.setReg(REG.rbp, width, value);
 }
 
+/** Stack instructions. */
 export const stack: readonly Instruction[] = [
   instruction("PUSH", {
     forms: [
@@ -189,17 +190,17 @@ export const stack: readonly Instruction[] = [
       ...implicit("0F A0", "FS"), ...implicit("0F A8", "GS"),
     ],
     access: "r",
-    sem: (o, [src], form) => push(o, src!, form),
+    sem: (o, [src], form) => push(o, src, form),
   }),
   instruction("POP", {
     forms: ["58 +rw | r16", "58 +rd | r32 | i64", "58 +ro | r64 | o64 d64", ...general(0, "8F")],
     access: "w",
-    sem: (o, [dst]) => pop(o, dst!),
+    sem: (o, [dst]) => pop(o, dst),
   }),
   instruction("PUSHA", { forms: legacyOnly("60"), sem: (o, _, form) => pushAll(o, slotWidth(o, form)) }),
   instruction("POPA", { forms: legacyOnly("61"), sem: (o, _, form) => popAll(o, slotWidth(o, form)) }),
   instruction("PUSHF", { forms: implicit("9C"), sem: (o, _, form) => pushFlags(o, form) }),
   instruction("POPF", { forms: implicit("9D"), flags: "CF PF AF ZF SF OF", sem: (o, _, form) => popFlags(o, form) }),
-  instruction("ENTER", { forms: implicit("C8 iw ib", "imm16, imm8"), access: "r r", sem: (o, [bytes], form) => enter(o, bytes!, form) }),
+  instruction("ENTER", { forms: implicit("C8 iw ib", "imm16, imm8"), access: "r r", sem: (o, [bytes], form) => enter(o, bytes, form) }),
   instruction("LEAVE", { forms: implicit("C9"), sem: (o, _, form) => leave(o, form) }),
 ];

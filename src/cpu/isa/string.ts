@@ -42,9 +42,11 @@ interface Operation {
   prepare?(o: Sem, bytes: number): void;
   /** Compares give their two values, the others nothing. */
   element(o: Sem, c: Cursor): Compared | undefined;
-  /** A page-wise step over at most `elements` (i64) → bytes done (i64), 0 when it cannot. */
-  span?(o: Sem, c: Cursor, elements: Expr): Expr;
+  span?: Span;
 }
+
+/** A page-wise step over at most `elements` (i64) → bytes done (i64), 0 when it cannot. */
+type Span = (o: Sem, c: Cursor, elements: Expr) => Expr;
 
 interface Compared {
   readonly a: Expr;
@@ -105,10 +107,11 @@ function repeated(o: Sem, c: Cursor, op: Operation): void {
     o.set(count, o.sub(o.get(count), elements));
     setPointer(o, c, REG.rcx, o.get(count));
   };
+  const { span } = op;
   o.loop((leave) => {
     o.block((afterSpan) => {
-      if (!op.span) return;
-      const bytes = spanWhenAllowed(o, c, op, o.get(count), o.get(left), afterSpan);
+      if (!span) return;
+      const bytes = spanWhenAllowed(o, c, span, o.get(count), o.get(left), afterSpan);
       o.br(afterSpan, o.not(bytes));
       advance(o, c, op, bytes);
       done(o.divU(bytes, BigInt(c.bytes)));
@@ -162,12 +165,12 @@ const hostForRead = hostOf("string.source", TLB.read, 0);
 const hostForWrite = hostOf("string.destination", TLB.write, ACCESS.write);
 
 /** Calls the operation's span unless DF is set, accesses are checked one by one, or legacy rights are not known yet. */
-function spanWhenAllowed(o: Sem, c: Cursor, op: Operation, count: Expr, left: Expr, skip: Label): Expr {
+function spanWhenAllowed(o: Sem, c: Cursor, span: Span, count: Expr, left: Expr, skip: Label): Expr {
   o.br(skip, o.and(o.state("eflags"), EFLAGS.DF));
   o.br(skip, o.eq(o.view(), o.add(o.base(), VIEW.none)));
   // The first element goes the long way, which checks the segments' types; they cannot change meanwhile.
   if (!o.long) o.br(skip, o.eq(left, SLICE));
-  return op.span!(o, c, least(o, count, o.i64(SPAN_ELEMENTS)));
+  return span(o, c, least(o, count, o.i64(SPAN_ELEMENTS)));
 }
 
 const least = (o: Sem, a: Expr, b: Expr): Expr => o.select(o.ltU(a, b), a, b);
@@ -330,4 +333,5 @@ function define(op: Operation): Instruction {
   });
 }
 
+/** String instructions. */
 export const string: readonly Instruction[] = OPERATIONS.map(define);
