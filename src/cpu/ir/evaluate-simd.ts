@@ -1,4 +1,5 @@
 // The evaluator's 128-bit operators: lanes are taken apart, computed as bigints and put together (WebAssembly Core §4.3.4).
+import { floatOperator, fromBits, toBits } from "./evaluate-float.ts";
 import type { Expr } from "./types.ts";
 
 type Value = number | bigint;
@@ -50,7 +51,8 @@ export function evaluateSimd(op: string, args: readonly Value[], imm: Expr["imm"
   if (shape === "v128") return bitwise(name, args as bigint[]);
   const width = SHAPES[shape];
   if (width === undefined) throw new Error(`Bug in Nido: the evaluator has no ${op}`);
-  return laneOp(name, width, args) ?? wholeOp(op, name, width, args, imm);
+  const float = shape.startsWith("f") ? floatLanes(name, width, args, imm) : undefined;
+  return float ?? laneOp(name, width, args) ?? wholeOp(op, name, width, args, imm);
 }
 
 function bitwise(name: string, [a = 0n, b = 0n, c = 0n]: readonly bigint[]): Value {
@@ -64,6 +66,18 @@ function bitwise(name: string, [a = 0n, b = 0n, c = 0n]: readonly bigint[]): Val
     case "any_true": return a === 0n ? 0 : 1;
     default: throw new Error(`Bug in Nido: the evaluator has no v128.${name}`);
   }
+}
+
+/** Floating-point lanes; splat, extract_lane and replace_lane pass numbers. */
+function floatLanes(name: string, width: number, args: readonly Value[], imm: Expr["imm"]): Value | undefined {
+  if (name === "splat") return join(Array.from({ length: 128 / width }, () => toBits(Number(args[0]), width)), width);
+  const a = lanes(BigInt(args[0]!), width);
+  if (name === "extract_lane") return fromBits(a[Number(imm)]!, width);
+  if (name === "replace_lane") return join(a.map((x, i) => (i === Number(imm) ? toBits(Number(args[1]), width) : x)), width);
+  const b = lanes(BigInt(args[1] ?? 0), width);
+  const results = a.map((x, i) => floatOperator(name, width, fromBits(x, width), fromBits(b[i]!, width)));
+  if (results.some((r) => r === undefined)) return undefined;
+  return join(results.map((r) => (r!.compared ? -BigInt(r!.value) : toBits(r!.value, width))), width);
 }
 
 function laneOp(name: string, width: number, args: readonly Value[]): bigint | undefined {

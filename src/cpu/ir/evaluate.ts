@@ -2,6 +2,7 @@
 //
 // i32 values are JS numbers in signed form, i64 are bigints 0..2^64-1, v128 are bigints 0..2^128-1, floats are numbers.
 import { assert } from "../../support/assert.ts";
+import { evaluateFloat, fromFloat } from "./evaluate-float.ts";
 import { evaluateSimd } from "./evaluate-simd.ts";
 import type { Body, Callee, Expr, Label, Stmt } from "./types.ts";
 
@@ -119,6 +120,8 @@ class Activation {
     const dot = e.op.indexOf(".");
     const type = e.op.slice(0, dot);
     const name = e.op.slice(dot + 1);
+    if (type === "f32" || type === "f64") return evaluateFloat(e.op, args);
+    if (name.includes("_f")) return fromFloat(e.op, args[0]!) ?? evaluateSimd(e.op, args, e.imm);
     if (type === "i32") return integer32(name, args);
     if (type === "i64") return integer64(name, args);
     return evaluateSimd(e.op, args, e.imm);
@@ -139,6 +142,8 @@ class Activation {
       case "i64.load8_s": return u64(BigInt(v.getInt8(at)));
       case "i64.load16_s": return u64(BigInt(v.getInt16(at, true)));
       case "i64.load32_s": return u64(BigInt(v.getInt32(at, true)));
+      case "f32.load": return v.getFloat32(at, true);
+      case "f64.load": return v.getFloat64(at, true);
       case "v128.load": return v.getBigUint64(at, true) | (v.getBigUint64(at + 8, true) << 64n);
       case "v128.load64_zero": return v.getBigUint64(at, true);
       case "v128.load32_zero": return BigInt(v.getUint32(at, true));
@@ -156,6 +161,8 @@ class Activation {
       case "i64.store8": return v.setUint8(at, Number((value as bigint) & 0xffn));
       case "i64.store16": return v.setUint16(at, Number((value as bigint) & 0xffffn), true);
       case "i64.store32": return v.setUint32(at, Number((value as bigint) & 0xffff_ffffn), true);
+      case "f32.store": return v.setFloat32(at, Number(value), true);
+      case "f64.store": return v.setFloat64(at, Number(value), true);
       case "v128.store":
         v.setBigUint64(at, u64(value as bigint), true);
         return v.setBigUint64(at + 8, (value as bigint) >> 64n, true);
