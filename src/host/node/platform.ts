@@ -8,6 +8,9 @@ import { VmError } from "../../support/errors.ts";
 /** The thread's entry beside this file, built or as source. */
 const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
+/** A machine's garbage is small and short-lived; V8's own limit would cost a dozen MiB of host memory. */
+const YOUNG_GENERATION_MIB = 4;
+
 /** Runs machines in worker threads of this process. */
 export const nodePlatform: Platform = {
   openThread: () => openThread(ENTRY),
@@ -19,7 +22,7 @@ export const nodePlatform: Platform = {
 
 /** A machine's thread with the given entry. */
 export function openThread(entry: URL): MachineChannel {
-  const worker = new Worker(entry, { name: "nido machine" });
+  const worker = new Worker(entry, { name: "nido machine", resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB } });
   return {
     post: (message) => worker.postMessage(message),
     listen: (receive, died) => {
