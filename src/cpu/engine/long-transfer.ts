@@ -5,9 +5,10 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Label, Routine } from "../ir/types.ts";
 import { ARITHMETIC, getArithmetic, setArithmetic } from "../isa/flags.ts";
-import { entryOf, isCanonical } from "../mmu/access.ts";
+import { entryOf, isCanonical, pageEntry, translate } from "../mmu/access.ts";
 import { EFLAGS, VECTOR } from "../mmu/control.ts";
 import { refreshMode } from "../mmu/mode.ts";
+import { ACCESS } from "../mmu/walk.ts";
 import { at, FAULT, type StateName } from "../state.ts";
 import { TLB, VIEW } from "./layout.ts";
 
@@ -19,12 +20,35 @@ const RIGHTS = { dpl: 0x60, code64: 0x2099, codeMask: 0x609d, data: 0x93, dataMa
 const get = (b: Builder, base: Expr, name: StateName): Expr => b.load("i32.load", base, at(name));
 const put = (b: Builder, base: Expr, name: StateName, e: Expr): void => b.store("i32.store", base, e, at(name));
 
-/** Host address of `size` bytes at `lin` that the view's TLB knows for `tag`; otherwise to `slow`. */
-function known(b: Builder, view: Expr, lin: Expr, size: number, tag: number, slow: Label): Expr {
+/** Host address of `size` bytes at `lin` in one page of RAM, or 0; no fault is left pending that was not before: (base, view, lin, size, ACCESS). */
+const peek: Routine = routine("long.peek", ["i32", "i32", "i64", "i32", "i32"], "i32", (b, base, view, lin, size, access) => {
+  b.if(b.gtU(b.add(b.and(b.wrap(lin), 0xfff), size), 4096), () => b.return(b.i32(0)));
+  const fault = get(b, base, "fault");
+  const code = get(b, base, "faultCode");
+  const address = b.load("i64.load", base, at("faultAddress"));
+  put(b, base, "fault", b.i32(0));
+  const host = b.callUnchecked(translate, base, view, lin, access);
+  const failed = get(b, base, "fault");
+  put(b, base, "fault", fault);
+  put(b, base, "faultCode", code);
+  b.store("i64.store", base, address, at("faultAddress"));
+  b.if(b.or(failed, b.not(host)), () => b.return(b.i32(0)));
+  // A page with decoded code wants its writes seen.
+  b.if(access, () => b.if(b.ne(b.load("i64.load", pageEntry(b, base, host)), 0n), () => b.return(b.i32(0))));
+  b.return(host);
+});
+
+/** Host address of `size` bytes at `lin`, from the view's TLB or by a walk; to `slow` when they are not in one page that allows it. */
+function known(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, tag: number, slow: Label): Expr {
   const entry = entryOf(b, view, lin);
   const x = b.xor(lin, b.load("i64.load", entry, tag));
-  b.br(slow, b.gtU(x, BigInt(4096 - size)));
-  return b.add(b.load("i32.load", entry, TLB.host), b.wrap(x));
+  const host = b.choose(
+    b.leU(x, BigInt(4096 - size)),
+    () => b.add(b.load("i32.load", entry, TLB.host), b.wrap(x)),
+    () => b.call(peek, base, view, lin, b.i32(size), b.i32(tag === TLB.write ? ACCESS.write : 0)),
+  );
+  b.br(slow, b.not(host));
+  return host;
 }
 
 /** Descriptor of a GDT selector as { low, rights }; LDT and null selectors go to `slow`. */
@@ -32,7 +56,7 @@ function descriptor(b: Builder, base: Expr, selector: Expr, slow: Label): { righ
   const index = b.and(selector, 0xfff8);
   b.br(slow, b.or(b.ne(b.and(selector, 4), 0), b.not(index)));
   b.br(slow, b.gtU(b.or(index, 7), get(b, base, "gdtrLimit")));
-  const host = known(b, b.add(base, VIEW.supervisor), b.add(b.load("i64.load", base, at("gdtrBase")), b.extU(index)), 8, TLB.read, slow);
+  const host = known(b, base, b.add(base, VIEW.supervisor), b.add(b.load("i64.load", base, at("gdtrBase")), b.extU(index)), 8, TLB.read, slow);
   return { rights: b.and(b.shrU(b.load("i32.load", host, 4), 8), 0xf0ff), host };
 }
 
@@ -62,7 +86,7 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
     const system = b.add(base, VIEW.supervisor);
     const at16 = b.shl(vector, 4);
     b.br(slow, b.gtU(b.or(at16, 15), get(b, base, "idtrLimit")));
-    const gate = known(b, system, b.add(b.load("i64.load", base, at("idtrBase")), b.extU(at16)), 16, TLB.read, slow);
+    const gate = known(b, base, system, b.add(b.load("i64.load", base, at("idtrBase")), b.extU(at16)), 16, TLB.read, slow);
     const middle = b.load("i32.load", gate, 4);
     // Present, 64-bit interrupt or trap gate, no interrupt stack.
     b.br(slow, b.ne(b.and(middle, 0x9e07), 0x8e00));
@@ -77,11 +101,11 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
     const inner = b.ne(get(b, base, "cpl"), 0);
     b.br(slow, b.and(inner, b.or(b.ne(get(b, base, "cpl"), 3), b.ltU(get(b, base, "trLimit"), 0x67))));
     const pointer = b.variable(b.load("i64.load", base, 4 * 8));
-    b.if(inner, () => b.set(pointer, b.load("i64.load", known(b, system, b.add(b.load("i64.load", base, at("trBase")), 4n), 8, TLB.read, slow))));
+    b.if(inner, () => b.set(pointer, b.load("i64.load", known(b, base, system, b.add(b.load("i64.load", base, at("trBase")), 4n), 8, TLB.read, slow))));
     const top = b.and(b.get(pointer), ~0xfn);
     const hasCode = b.ne(b.and(fault, FAULT.hasCode), 0);
     const frame = b.sub(top, 48n);
-    const stack = known(b, b.select(inner, system, get(b, base, "tlbView")), frame, 48, TLB.write, slow);
+    const stack = known(b, base, b.select(inner, system, get(b, base, "tlbView")), frame, 48, TLB.write, slow);
 
     const flags = b.or(b.or(get(b, base, "eflags"), b.call(getArithmetic, base)), EFLAGS.RF | 2);
     const shift = b.select(hasCode, b.i32(0), b.i32(8));
@@ -135,7 +159,7 @@ export const returnLong: Routine = routine("long.return", ["i32"], "i32", (b, ba
     requireQuiet(b, base, slow);
     b.br(slow, b.ne(get(b, base, "cpl"), 0));
     const frame = b.load("i64.load", base, 4 * 8);
-    const stack = known(b, get(b, base, "tlbView"), frame, 40, TLB.read, slow);
+    const stack = known(b, base, get(b, base, "tlbView"), frame, 40, TLB.read, slow);
     const ip = b.load("i64.load", stack);
     const selector = b.load("i32.load16_u", stack, 8);
     const flags = b.load("i32.load", stack, 16);
