@@ -1,5 +1,7 @@
 // Far control transfers (SDM 1 §5.1.7, SDM 3A §5.8): JMP, CALL, RET, IRET.
 import { FAR_ARGUMENT, HELPER } from "../assist/numbers.ts";
+import { enter } from "../engine/lookup.ts";
+import { returnLong } from "../engine/long-transfer.ts";
 import type { Expr } from "../ir/types.ts";
 import { type Form, type Instruction, instruction, type Operand } from "./instruction.ts";
 import { readFarPointer } from "./segment.ts";
@@ -50,6 +52,8 @@ export const far: readonly Instruction[] = [
     forms: sizes("CF"),
     flags: "CF PF AF ZF SF OF",
     sem: (o, _, form) => {
+      // A kernel's way back, most often: see there what counts as usual.
+      if (o.long && form.opsize === 64) o.if(o.call(returnLong, o.base()), () => o.return(o.callUnchecked(enter, o.base(), o.state64("rip"))));
       // Out of a nested task: where it goes on when it is called again.
       o.setState64("rip", o.nextIp());
       o.helper(HELPER.iret, o.i32(form.opsize >> 3));
