@@ -11,12 +11,12 @@ const instructions = byRow(INSTRUCTIONS);
 describe.skipIf(files.length === 0)(`vectors from silicon${files.length === 0 ? " [none recorded: npm run record:isa]" : ""}`, () => {
   const program = new InterpreterProgram();
   // The evaluator is slow and shares its definitions with the interpreter: a sample of its cases tells where they part.
-  for (const [kind, every] of [
-    ["interpreter", 1],
-    ["evaluator", 10],
+  for (const [engine, every] of [
+    [new ProcessorVectorEngine("interpreter", program), 1],
+    [new ProcessorVectorEngine("interpreter", program, true), 4],
+    [new ProcessorVectorEngine("evaluator", program), 10],
   ] as const) {
-    const engine = new ProcessorVectorEngine(kind, program);
-    it.each(files.map((file) => [basename(file), file]))(`${kind} does as silicon did: %s`, (_name, file) => {
+    it.each(files.map((file) => [basename(file), file]))(`${engine.name} does as silicon did: %s`, (_name, file) => {
       const { different } = replayFile(file, instructions, engine, every);
       const told = different
         .slice(0, 3)
