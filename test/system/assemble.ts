@@ -9,7 +9,10 @@ import { PROGRAMS } from "./program.ts";
 
 /** Names of all programs. */
 export function programNames(): string[] {
-  return readdirSync(PROGRAMS).filter((file) => file.endsWith(".asm")).map((file) => file.slice(0, -4)).sort();
+  return readdirSync(PROGRAMS)
+    .filter((file) => file.endsWith(".asm"))
+    .map((file) => file.slice(0, -4))
+    .sort();
 }
 
 /** What nasm makes of a program's source. */
@@ -19,7 +22,9 @@ export function assemble(name: string): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), "nido-asm-"));
   try {
     const out = join(folder, "out.bin");
-    execFileSync(nasm, ["-f", "bin", "-w+error", "-I", `${PROGRAMS}/`, "-o", out, join(PROGRAMS, `${name}.asm`)], { stdio: ["ignore", "inherit", "inherit"] });
+    execFileSync(nasm, ["-f", "bin", "-w+error", "-I", `${PROGRAMS}/`, "-o", out, join(PROGRAMS, `${name}.asm`)], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     return readFileSync(out);
   } finally {
     rmSync(folder, { recursive: true });

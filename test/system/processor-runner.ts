@@ -24,14 +24,30 @@ class Devices implements CpuHost {
 
   portWrite(port: number, _width: number, value: number): void {
     switch (port) {
-      case PORT.actual: this.#actual = value; break;
-      case PORT.expected: this.#expected = value; break;
-      case PORT.line: this.checks.push({ line: value, actual: this.#actual, expected: this.#expected }); break;
-      case PORT.intr: this.#raise(value); break;
-      case PORT.nmi: this.processor?.nmi(); break;
-      case PORT.haltIntr: this.#vectorWhenHalted = value; break;
-      case PORT.haltNmi: this.#nmiWhenHalted = true; break;
-      case PORT.finish: this.finished = true; break;
+      case PORT.actual:
+        this.#actual = value;
+        break;
+      case PORT.expected:
+        this.#expected = value;
+        break;
+      case PORT.line:
+        this.checks.push({ line: value, actual: this.#actual, expected: this.#expected });
+        break;
+      case PORT.intr:
+        this.#raise(value);
+        break;
+      case PORT.nmi:
+        this.processor?.nmi();
+        break;
+      case PORT.haltIntr:
+        this.#vectorWhenHalted = value;
+        break;
+      case PORT.haltNmi:
+        this.#nmiWhenHalted = true;
+        break;
+      case PORT.finish:
+        this.finished = true;
+        break;
     }
   }
 
@@ -60,15 +76,25 @@ class Devices implements CpuHost {
     return vector;
   }
 
-  portRead(): number { return 0xffff_ffff; }
-  mmioRead(): number { return 0xffff_ffff; }
+  portRead(): number {
+    return 0xffff_ffff;
+  }
+  mmioRead(): number {
+    return 0xffff_ffff;
+  }
   mmioWrite(): void {}
-  readTsc(): bigint { return 0n; }
+  readTsc(): bigint {
+    return 0n;
+  }
   readMsr(): undefined {}
   writeMsr(): undefined {}
-  readCr8(): number { return 0; }
+  readCr8(): number {
+    return 0;
+  }
   writeCr8(): void {}
-  random(): bigint { return 0n; }
+  random(): bigint {
+    return 0n;
+  }
   ferr(): void {}
 }
 

@@ -12,7 +12,16 @@ export const PROGRAMS: string = join(import.meta.dirname, "programs");
 export const ORIGIN = 0x8000;
 
 /** Ports that programs talk through (programs/prelude.inc). */
-export const PORT = { actual: 0x10, expected: 0x14, line: 0x18, intr: 0x1c, nmi: 0x1d, finish: 0x1f, haltIntr: 0x20, haltNmi: 0x21 } as const;
+export const PORT = {
+  actual: 0x10,
+  expected: 0x14,
+  line: 0x18,
+  intr: 0x1c,
+  nmi: 0x1d,
+  finish: 0x1f,
+  haltIntr: 0x20,
+  haltNmi: 0x21,
+} as const;
 
 /** One check of a program. */
 export interface Check {
@@ -43,5 +52,7 @@ export function loadProgram(name: string): Uint8Array {
 /** Checks that did not find what they expected, as text with the place in the source. */
 export function failures(name: string, result: ProgramResult): string[] {
   const hex = (n: number): string => `${(n >>> 0).toString(16)}h`;
-  return result.checks.filter((c) => c.actual !== c.expected).map((c) => `${name}.asm:${c.line}: ${hex(c.actual)} instead of ${hex(c.expected)}`);
+  return result.checks
+    .filter((c) => c.actual !== c.expected)
+    .map((c) => `${name}.asm:${c.line}: ${hex(c.actual)} instead of ${hex(c.expected)}`);
 }

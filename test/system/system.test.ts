@@ -9,9 +9,9 @@ import { failures, loadProgram, type Ending } from "./program.ts";
 /** Programs with how many checks they make and how they end. */
 const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending]>> = {
   "call-gates": [87, "finished"],
-  debug: [68, "finished"],
+  debug: [78, "finished"],
   "endless-breakpoint": [1, "timeout"],
-  ia32e: [131, "finished"],
+  ia32e: [134, "finished"],
   "protected-gates": [108, "finished"],
   "real-mode": [34, "finished"],
   "real-triple-fault": [1, "shutdown"],

@@ -22,11 +22,18 @@ export class GuestFault {
 /** A fault that a routine has already noted in the state. */
 export const NOTED: GuestFault = new GuestFault(-1);
 
+/** Leaves a helper. Guest exceptions are no errors of ours: frequent, caught where the helper was called, and without a stack trace. */
+function leave(fault: GuestFault): never {
+  // oxlint-disable-next-line typescript/only-throw-error
+  throw fault;
+}
+
 /** Runs routines of the definitions: the WebAssembly module's exports, or the evaluator. */
 export interface RoutineCaller {
   call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined;
 }
 
+/** One processor as helpers see it: state, memory by linear address, exceptions, the host. */
 export class CpuContext extends BigIntState {
   readonly base: number;
   readonly host: CpuHost;
@@ -42,7 +49,7 @@ export class CpuContext extends BigIntState {
   /** Calls a routine; a fault in it becomes a thrown NOTED. */
   call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined {
     const result = this.#caller.call(routine, this.base, ...args);
-    if (routine.faults && this.get32("fault") !== 0) throw NOTED;
+    if (routine.faults && this.get32("fault") !== 0) this.stop();
     return result;
   }
 
@@ -71,7 +78,12 @@ export class CpuContext extends BigIntState {
 
   /** Raises an exception: does not return. */
   raise(vector: number, code?: number): never {
-    throw new GuestFault(vector, code);
+    return leave(new GuestFault(vector, code));
+  }
+
+  /** Ends a helper whose fault is in the state already: does not return. */
+  stop(): never {
+    return leave(NOTED);
   }
 
   /** Notes a fault in the state, for the loop to deliver. */

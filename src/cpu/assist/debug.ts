@@ -10,7 +10,7 @@ import type { CpuContext } from "./context.ts";
 /** Conditions of DR6. B0–B3 are bits 0–3. */
 export const DR6 = { hits: 0xf, BD: 0x2000, BS: 0x4000, BT: 0x8000 } as const;
 
-/** Values of R/Wn. 2 (I/O) needs CR4.DE, see `hitsIo`. */
+/** Values of R/Wn. 2 (I/O) needs CR4.DE. */
 const KIND = { execute: 0, write: 1, io: 2, readWrite: 3 } as const;
 
 /** Bytes that LENn stands for (SDM 3A §17.2.4). */
@@ -37,6 +37,10 @@ function enabled(cpu: CpuContext): Breakpoint[] {
   return found;
 }
 
+function note(cpu: CpuContext, b: Breakpoint): void {
+  cpu.set32("debugHits", cpu.get32("debugHits") | b.bit);
+}
+
 /** HELPER.dataBreakpoint: notes the breakpoints that an access at SCRATCH hits; the argument is its size | write << 8. */
 export function noteDataAccess(cpu: CpuContext, sizeAndWrite: number): number {
   const first = cpu.view.getBigUint64(cpu.base + SCRATCH, true);
@@ -44,7 +48,7 @@ export function noteDataAccess(cpu: CpuContext, sizeAndWrite: number): number {
   const write = (sizeAndWrite & 0x100) !== 0;
   for (const b of enabled(cpu)) {
     const watches = b.kind === KIND.readWrite || (b.kind === KIND.write && write);
-    if (watches && first < b.address + b.length && last >= b.address) cpu.set32("debugHits", cpu.get32("debugHits") | b.bit);
+    if (watches && first < b.address + b.length && last >= b.address) note(cpu, b);
   }
   return 0;
 }
@@ -56,12 +60,14 @@ export function hitsInstruction(cpu: CpuContext, linear: bigint): number {
   return hits;
 }
 
-/** Notes the I/O breakpoints that an access of `bytes` at `port` hits (CR4.DE is set). */
-export function notePortAccess(cpu: CpuContext, port: number, bytes: number): void {
+/** HELPER.portBreakpoint: notes the I/O breakpoints that an access hits; the argument is the port | bytes << 16. CR4.DE is set. */
+export function notePortAccess(cpu: CpuContext, argument: number): number {
+  const first = BigInt(argument & 0xffff);
+  const last = first + BigInt((argument >>> 16) - 1);
   for (const b of enabled(cpu)) {
-    const overlaps = BigInt(port) < b.address + b.length && BigInt(port + bytes - 1) >= b.address;
-    if (b.kind === KIND.io && overlaps) cpu.set32("debugHits", cpu.get32("debugHits") | b.bit);
+    if (b.kind === KIND.io && first < b.address + b.length && last >= b.address) note(cpu, b);
   }
+  return 0;
 }
 
 /** Enters conditions into DR6: B0–B3 are those of this exception, the others stay until software clears them (SDM 3A §17.2.3). */

@@ -4,7 +4,17 @@ import { VIEW } from "../engine/layout.ts";
 import type { CpuContext } from "./context.ts";
 import type { CpuEvent } from "./deliver.ts";
 import { checkGate, type Gate, gateCode, handlerFlags, handlerSegment } from "./deliver-protected.ts";
-import { ACCESS_BITS, dplOf, getSegment, isConforming, isLongCode, markAccessed, setCodeSegment, setNullSegment, SYSTEM_TYPE } from "./descriptor.ts";
+import {
+  ACCESS_BITS,
+  dplOf,
+  getSegment,
+  isConforming,
+  isLongCode,
+  markAccessed,
+  setCodeSegment,
+  setNullSegment,
+  SYSTEM_TYPE,
+} from "./descriptor.ts";
 import { readEflags, writeEflags } from "./eflags.ts";
 import { readInterruptStack, readLongStack } from "./inner-stack.ts";
 import { StackCursor } from "./stack-cursor.ts";

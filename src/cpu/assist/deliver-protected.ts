@@ -4,7 +4,18 @@ import { EFLAGS, VECTOR } from "../mmu/control.ts";
 import type { CpuContext } from "./context.ts";
 import type { CpuEvent } from "./deliver.ts";
 import {
-  type Descriptor, dplOf, isCode, isConforming, isNull, isPresent, markAccessed, readDescriptor, setCodeSegment, setNullSegment, setStackSegment, SYSTEM_TYPE,
+  type Descriptor,
+  dplOf,
+  isCode,
+  isConforming,
+  isNull,
+  isPresent,
+  markAccessed,
+  readDescriptor,
+  setCodeSegment,
+  setNullSegment,
+  setStackSegment,
+  SYSTEM_TYPE,
 } from "./descriptor.ts";
 import { readEflags, writeEflags } from "./eflags.ts";
 import { readInnerStack } from "./inner-stack.ts";

@@ -40,7 +40,8 @@ function pendingEvent(cpu: CpuContext): CpuEvent {
   cpu.set32("fault", 0);
   const vector = fault & 0xff;
   const rip = cpu.get64("rip");
-  if (fault & FAULT.software) return { vector, code: undefined, kind: "software", intN: (fault & FAULT.intN) !== 0, returnIp: afterCurrent(cpu) };
+  if (fault & FAULT.software)
+    return { vector, code: undefined, kind: "software", intN: (fault & FAULT.intN) !== 0, returnIp: afterCurrent(cpu) };
   const code = fault & FAULT.hasCode ? cpu.get32("faultCode") : undefined;
   if (fault & FAULT.external) return { vector, code: undefined, kind: "external", returnIp: rip };
   const trap = vector === VECTOR.BP || vector === VECTOR.OF || (vector === VECTOR.DB && (fault & FAULT.ripValid) !== 0);
@@ -105,8 +106,8 @@ function noteRegisters(cpu: CpuContext, event: CpuEvent): void {
 
 /** A fault raised while `event` was delivered: EXT is set unless the program itself asked for the event (SDM 3A §6.13). */
 function nested(fault: CpuEvent, event: CpuEvent): CpuEvent {
-  const hasExt = CONTRIBUTORY.has(fault.vector) && fault.code !== undefined && event.kind !== "software";
-  return hasExt ? { ...fault, code: fault.code! | 1 } : fault;
+  const hasExt = CONTRIBUTORY.has(fault.vector) && event.kind !== "software";
+  return hasExt && fault.code !== undefined ? { ...fault, code: fault.code | 1 } : fault;
 }
 
 /** The event after `second` came up while `first` was delivered, undefined for shutdown (SDM 3A table 6-5). */

@@ -10,11 +10,32 @@ import type { SegmentName } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 
 /** Bits of access rights (descriptor bits 40–55 without the limit). */
-export const ACCESS_BITS = { accessed: 1, writable: 2, readable: 2, conforming: 4, code: 8, segment: 0x10, present: 0x80, long: 0x2000, big: 0x4000 } as const;
+export const ACCESS_BITS = {
+  accessed: 1,
+  writable: 2,
+  readable: 2,
+  conforming: 4,
+  code: 8,
+  segment: 0x10,
+  present: 0x80,
+  long: 0x2000,
+  big: 0x4000,
+} as const;
 
 /** Types of system descriptors (SDM 3A table 3-2). IA-32e mode has the 32-bit ones, as 64-bit ones, only. */
 export const SYSTEM_TYPE = {
-  tss16: 1, ldt: 2, busyTss16: 3, callGate16: 4, taskGate: 5, interruptGate16: 6, trapGate16: 7, tss32: 9, busyTss32: 11, callGate32: 12, interruptGate32: 14, trapGate32: 15,
+  tss16: 1,
+  ldt: 2,
+  busyTss16: 3,
+  callGate16: 4,
+  taskGate: 5,
+  interruptGate16: 6,
+  trapGate16: 7,
+  tss32: 9,
+  busyTss32: 11,
+  callGate32: 12,
+  interruptGate32: 14,
+  trapGate32: 15,
 } as const;
 
 /** A descriptor and where it was found. */
@@ -30,12 +51,19 @@ export function isIa32e(cpu: CpuContext): boolean {
   return (cpu.get32("efer") & EFER.LMA) !== 0;
 }
 
+/** Descriptor privilege level, 0..3. */
 export const dplOf = (s: SegmentState): number => (s.access >> 5) & 3;
+/** The P bit; clear in registers that hold a null selector. */
 export const isPresent = (s: SegmentState): boolean => (s.access & ACCESS_BITS.present) !== 0;
+/** A code segment. */
 export const isCode = (s: SegmentState): boolean => (s.access & 0x18) === 0x18;
+/** A code segment that runs at its caller's level. */
 export const isConforming = (s: SegmentState): boolean => (s.access & 0x1c) === 0x1c;
+/** A data segment that can be written, as stacks must be. */
 export const isWritableData = (s: SegmentState): boolean => (s.access & 0x1a) === 0x12;
+/** The L bit: 64-bit code, in IA-32e mode. */
 export const isLongCode = (s: SegmentState): boolean => (s.access & ACCESS_BITS.long) !== 0;
+/** A selector of the first GDT entry, whatever its RPL. */
 export const isNull = (selector: number): boolean => (selector & 0xfffc) === 0;
 /** Type of a system descriptor, or -1 for code and data. */
 export const systemType = (s: SegmentState): number => (s.access & ACCESS_BITS.segment ? -1 : s.access & 0xf);
@@ -101,8 +129,14 @@ export function setSegment(cpu: CpuContext, name: SegmentName, s: SegmentState):
   cpu.set32(`${name}Access`, s.access);
 }
 
+/** A segment register with its hidden part. */
 export function getSegment(cpu: CpuContext, name: SegmentName): SegmentState {
-  return { selector: cpu.get32(`${name}Selector`), base: cpu.get64(`${name}Base`), limit: cpu.get32(`${name}Limit`), access: cpu.get32(`${name}Access`) };
+  return {
+    selector: cpu.get32(`${name}Selector`),
+    base: cpu.get64(`${name}Base`),
+    limit: cpu.get32(`${name}Limit`),
+    access: cpu.get32(`${name}Access`),
+  };
 }
 
 /** Loads CS with a checked descriptor for privilege level `cpl`. 64-bit code has base 0 whatever the descriptor says. */

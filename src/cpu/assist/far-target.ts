@@ -2,7 +2,19 @@
 import { VECTOR } from "../mmu/control.ts";
 import type { CpuContext } from "./context.ts";
 import {
-  ACCESS_BITS, type Descriptor, dplOf, isCode, isConforming, isIa32e, isLongCode, isNull, isPresent, readDescriptor, readUpperHalf, SYSTEM_TYPE, systemType,
+  ACCESS_BITS,
+  type Descriptor,
+  dplOf,
+  isCode,
+  isConforming,
+  isIa32e,
+  isLongCode,
+  isNull,
+  isPresent,
+  readDescriptor,
+  readUpperHalf,
+  SYSTEM_TYPE,
+  systemType,
 } from "./descriptor.ts";
 import { refuseReservedSize } from "./return-segments.ts";
 import type { Size } from "./stack-cursor.ts";

@@ -7,7 +7,15 @@ import { type FarTarget, farTarget } from "./far-target.ts";
 import { FAR_ARGUMENT } from "./numbers.ts";
 import { readInnerStack, readLongStack } from "./inner-stack.ts";
 import {
-  checkTarget, dropPrivilegedSegments, enterCode, enterStack, isLongTarget, returnCodeSegment, returnStackSegment, touchReturnSegments, usesParagraphs,
+  checkTarget,
+  dropPrivilegedSegments,
+  enterCode,
+  enterStack,
+  isLongTarget,
+  returnCodeSegment,
+  returnStackSegment,
+  touchReturnSegments,
+  usesParagraphs,
 } from "./return-segments.ts";
 import { type Size, StackCursor } from "./stack-cursor.ts";
 import { switchTask } from "./task-switch.ts";
@@ -80,7 +88,13 @@ function callInner(cpu: CpuContext, target: FarTarget & { kind: "gate" }): void 
   const inner = isIa32e(cpu) ? undefined : readInnerStack(cpu, level);
   const stack = inner
     ? StackCursor.inner(cpu, inner.segment, inner.pointer, false)
-    : new StackCursor(cpu, { segment: getSegment(cpu, "ss"), pointer: readLongStack(cpu, level), long: true, view: cpu.base + VIEW.supervisor, errorCode: 0 });
+    : new StackCursor(cpu, {
+        segment: getSegment(cpu, "ss"),
+        pointer: readLongStack(cpu, level),
+        long: true,
+        view: cpu.base + VIEW.supervisor,
+        errorCode: 0,
+      });
   stack.push(size, cpu.get32("ssSelector"));
   stack.push(size, cpu.get64("rsp"));
   if (inner) copyParameters(cpu, stack, target);

@@ -1,7 +1,19 @@
 // The stack of a more privileged level, from the task state segment (SDM 3A §5.8.5, §7.2.1, §7.7).
 import { VECTOR } from "../mmu/control.ts";
 import type { CpuContext } from "./context.ts";
-import { type Descriptor, dplOf, isNull, isPresent, isWritableData, markAccessed, readDescriptor, SYSTEM_TYPE, systemType, tableAddress, getSegment } from "./descriptor.ts";
+import {
+  type Descriptor,
+  dplOf,
+  isNull,
+  isPresent,
+  isWritableData,
+  markAccessed,
+  readDescriptor,
+  SYSTEM_TYPE,
+  systemType,
+  tableAddress,
+  getSegment,
+} from "./descriptor.ts";
 
 /** SS and stack pointer that the task state segment gives for a privilege level. */
 export interface InnerStack {

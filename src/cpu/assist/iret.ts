@@ -5,7 +5,15 @@ import type { CpuContext } from "./context.ts";
 import { isIa32e, setSegment, virtual8086Segment } from "./descriptor.ts";
 import { readEflags, writeEflags } from "./eflags.ts";
 import {
-  checkTarget, dropPrivilegedSegments, enterCode, enterStack, inLongMode, isLongTarget, returnCodeSegment, returnStackSegment, touchReturnSegments,
+  checkTarget,
+  dropPrivilegedSegments,
+  enterCode,
+  enterStack,
+  inLongMode,
+  isLongTarget,
+  returnCodeSegment,
+  returnStackSegment,
+  touchReturnSegments,
 } from "./return-segments.ts";
 import { type Size, StackCursor } from "./stack-cursor.ts";
 import { returnToLinkedTask } from "./task-switch.ts";

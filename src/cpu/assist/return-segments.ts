@@ -3,8 +3,23 @@ import { CR0, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { MODE } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 import {
-  ACCESS_BITS, DATA_SEGMENTS, type Descriptor, dplOf, getSegment, isCode, isConforming, isIa32e, isLongCode, isNull, isPresent, isWritableData, markAccessed, readDescriptor,
-  setCodeSegment, setNullSegment, setStackSegment,
+  ACCESS_BITS,
+  DATA_SEGMENTS,
+  type Descriptor,
+  dplOf,
+  getSegment,
+  isCode,
+  isConforming,
+  isIa32e,
+  isLongCode,
+  isNull,
+  isPresent,
+  isWritableData,
+  markAccessed,
+  readDescriptor,
+  setCodeSegment,
+  setNullSegment,
+  setStackSegment,
 } from "./descriptor.ts";
 
 /** True in real-address mode and in virtual-8086 mode, where selectors are paragraphs. */

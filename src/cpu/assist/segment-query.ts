@@ -1,6 +1,18 @@
 // LAR, LSL, VERR, VERW: what a program may learn about a selector without a fault (SDM 3A §5.10).
 import type { CpuContext } from "./context.ts";
-import { ACCESS_BITS, type Descriptor, dplOf, findDescriptor, isCode, isConforming, isIa32e, isNull, isWritableData, SYSTEM_TYPE, systemType } from "./descriptor.ts";
+import {
+  ACCESS_BITS,
+  type Descriptor,
+  dplOf,
+  findDescriptor,
+  isCode,
+  isConforming,
+  isIa32e,
+  isNull,
+  isWritableData,
+  SYSTEM_TYPE,
+  systemType,
+} from "./descriptor.ts";
 
 const T = SYSTEM_TYPE;
 /** System descriptors that LAR and LSL accept (SDM 2A tables 3-53 and 3-56). */

@@ -41,7 +41,13 @@ export class StackCursor {
   /** The running stack with the program's own rights. */
   static current(cpu: CpuContext): StackCursor {
     const long = (cpu.get32("mode") & MODE.long) !== 0;
-    return new StackCursor(cpu, { segment: getSegment(cpu, "ss"), pointer: cpu.get64("rsp"), long, view: cpu.get32("tlbView"), errorCode: 0 });
+    return new StackCursor(cpu, {
+      segment: getSegment(cpu, "ss"),
+      pointer: cpu.get64("rsp"),
+      long,
+      view: cpu.get32("tlbView"),
+      errorCode: 0,
+    });
   }
 
   /** A stack of a more privileged level, before CPL changes: accesses are supervisor's. */

@@ -1,7 +1,18 @@
 // LLDT and LTR (SDM 2A LLDT, LTR).
 import { VECTOR } from "../mmu/control.ts";
 import type { CpuContext } from "./context.ts";
-import { type Descriptor, isIa32e, isNull, isPresent, readDescriptor, readUpperHalf, setNullSegment, setSegment, SYSTEM_TYPE, systemType } from "./descriptor.ts";
+import {
+  type Descriptor,
+  isIa32e,
+  isNull,
+  isPresent,
+  readDescriptor,
+  readUpperHalf,
+  setNullSegment,
+  setSegment,
+  SYSTEM_TYPE,
+  systemType,
+} from "./descriptor.ts";
 import { setBusy } from "./task-switch.ts";
 
 const isCanonical = (a: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, a)) === a;

@@ -2,8 +2,23 @@
 import { EFLAGS, VECTOR } from "../mmu/control.ts";
 import type { CpuContext } from "./context.ts";
 import {
-  DATA_SEGMENTS, dplOf, isCode, isConforming, isNull, isPresent, isWritableData, markAccessed, ACCESS_BITS, readDescriptor, setCodeSegment, setNullSegment, setSegment, setStackSegment,
-  SYSTEM_TYPE, systemType, virtual8086Segment,
+  DATA_SEGMENTS,
+  dplOf,
+  isCode,
+  isConforming,
+  isNull,
+  isPresent,
+  isWritableData,
+  markAccessed,
+  ACCESS_BITS,
+  readDescriptor,
+  setCodeSegment,
+  setNullSegment,
+  setSegment,
+  setStackSegment,
+  SYSTEM_TYPE,
+  systemType,
+  virtual8086Segment,
 } from "./descriptor.ts";
 import type { TaskState } from "./task-state.ts";
 

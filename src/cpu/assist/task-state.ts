@@ -25,8 +25,28 @@ export interface TaskLayout {
   readonly ldt: number;
 }
 
-export const TASK32: TaskLayout = { unit: 4, minimum: 0x67, ip: 0x20, flags: 0x24, registers: 0x28, segments: 0x48, segmentCount: 6, ldt: 0x60 };
-export const TASK16: TaskLayout = { unit: 2, minimum: 0x2b, ip: 0x0e, flags: 0x10, registers: 0x12, segments: 0x22, segmentCount: 4, ldt: 0x2a };
+/** The 32-bit layout (SDM 3A figure 7-2). */
+export const TASK32: TaskLayout = {
+  unit: 4,
+  minimum: 0x67,
+  ip: 0x20,
+  flags: 0x24,
+  registers: 0x28,
+  segments: 0x48,
+  segmentCount: 6,
+  ldt: 0x60,
+};
+/** The 16-bit layout (SDM 3A figure 7-10). */
+export const TASK16: TaskLayout = {
+  unit: 2,
+  minimum: 0x2b,
+  ip: 0x0e,
+  flags: 0x10,
+  registers: 0x12,
+  segments: 0x22,
+  segmentCount: 4,
+  ldt: 0x2a,
+};
 
 /** Offsets that only the 32-bit layout has. */
 const CR3 = 0x1c;
@@ -71,7 +91,8 @@ export function probeTask(cpu: CpuContext, base: bigint, t: TaskLayout): void {
 
 /** Saves the running task at `base`: the fields that the processor writes (SDM 3A §7.2.1, dynamic fields). */
 export function saveTask(cpu: CpuContext, base: bigint, t: TaskLayout, ip: bigint, flags: number): void {
-  const write = (offset: number, value: bigint | number): void => cpu.systemStore(tableAddress(cpu, base, offset), t.unit, BigInt.asUintN(t.unit * 8, BigInt(value)));
+  const write = (offset: number, value: bigint | number): void =>
+    cpu.systemStore(tableAddress(cpu, base, offset), t.unit, BigInt.asUintN(t.unit * 8, BigInt(value)));
   write(t.ip, ip);
   write(t.flags, flags);
   for (let i = 0; i < 8; i++) write(t.registers + i * t.unit, cpu.get64(GPR64[i]!));

@@ -3,11 +3,21 @@ import { VIEW } from "../engine/layout.ts";
 import { probeWrite } from "../mmu/access.ts";
 import { CR0, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { FAULT, GPR64 } from "../state.ts";
-import { GuestFault, NOTED, type CpuContext } from "./context.ts";
+import { type CpuContext, GuestFault } from "./context.ts";
 import { writeCr3 } from "./control.ts";
 import { DR6 } from "./debug.ts";
 import type { CpuEvent } from "./deliver.ts";
-import { type Descriptor, getSegment, isNull, isPresent, readDescriptor, setSegment, SYSTEM_TYPE, systemType, tableAddress } from "./descriptor.ts";
+import {
+  type Descriptor,
+  getSegment,
+  isNull,
+  isPresent,
+  readDescriptor,
+  setSegment,
+  SYSTEM_TYPE,
+  systemType,
+  tableAddress,
+} from "./descriptor.ts";
 import { readEflags, writeEflags } from "./eflags.ts";
 import { StackCursor } from "./stack-cursor.ts";
 import { loadTaskSegments } from "./task-segments.ts";
@@ -106,6 +116,7 @@ function enterNew(cpu: CpuContext, task: TaskState, t: TaskLayout, nested: boole
   task.registers.forEach((value, i) => cpu.set64(GPR64[i]!, value));
   cpu.set64("rip", task.ip);
   writeEflags(cpu, nested ? task.flags | EFLAGS.NT : task.flags);
+  cpu.set32("resumeFresh", task.flags & EFLAGS.RF ? 1 : 0);
   inNewTask(cpu, () => {
     if (t.unit === 4 && cpu.get32("cr0") & CR0.PG) writeCr3(cpu, task.cr3);
     loadTaskSegments(cpu, task);
@@ -124,6 +135,6 @@ function inNewTask(cpu: CpuContext, work: () => void): void {
     cpu.note(error);
     cpu.set32("fault", cpu.get32("fault") | FAULT.ripValid);
     cpu.refresh();
-    throw NOTED;
+    cpu.stop();
   }
 }

@@ -19,12 +19,15 @@ function destination(o: Sem, target: Operand): { readonly offset: Expr; readonly
 function transfer(name: string, direct: string, digit: number, helper: number): Instruction {
   return instruction(name, {
     forms: [
-      `${direct} iw:iw | ptr16:16 | i64 end`, `${direct} id:iw | ptr16:32 | i64 end`,
-      `FF /${digit} | m16:16 | o16 end`, `FF /${digit} | m16:32 | o32 end`, `REX.W + FF /${digit} | m16:64 | end`,
+      `${direct} iw:iw | ptr16:16 | i64 end`,
+      `${direct} id:iw | ptr16:32 | i64 end`,
+      `FF /${digit} | m16:16 | o16 end`,
+      `FF /${digit} | m16:32 | o32 end`,
+      `REX.W + FF /${digit} | m16:64 | end`,
     ],
     access: "r",
     sem: (o, [target], form) => {
-      const { offset, selector } = destination(o, target!);
+      const { offset, selector } = destination(o, target);
       o.setState64("scratchValue", offset);
       o.setState64("rip", o.nextIp());
       o.helper(helper, o.or(o.and(selector, FAR_ARGUMENT.mask), sizeArgument(form)));
@@ -34,8 +37,13 @@ function transfer(name: string, direct: string, digit: number, helper: number): 
 }
 
 /** Rows of an opcode without ModRM in all three operand sizes; 32 bits is the default in 64-bit mode too. */
-const sizes = (opcode: string, operands = ""): string[] => [`${opcode} | ${operands} | o16 end`, `${opcode} | ${operands} | o32 end`, `REX.W + ${opcode} | ${operands} | end`];
+const sizes = (opcode: string, operands = ""): string[] => [
+  `${opcode} | ${operands} | o16 end`,
+  `${opcode} | ${operands} | o32 end`,
+  `REX.W + ${opcode} | ${operands} | end`,
+];
 
+/** Far control transfers. */
 export const far: readonly Instruction[] = [
   transfer("JMP", "EA", 5, HELPER.farJump),
   transfer("CALL", "9A", 3, HELPER.farCall),
@@ -53,7 +61,8 @@ export const far: readonly Instruction[] = [
     flags: "CF PF AF ZF SF OF",
     sem: (o, _, form) => {
       // A kernel's way back, most often: see there what counts as usual.
-      if (o.long && form.opsize === 64) o.if(o.call(returnLong, o.base()), () => o.return(o.callUnchecked(enter, o.base(), o.state64("rip"))));
+      if (o.long && form.opsize === 64)
+        o.if(o.call(returnLong, o.base()), () => o.return(o.callUnchecked(enter, o.base(), o.state64("rip"))));
       // Out of a nested task: where it goes on when it is called again.
       o.setState64("rip", o.nextIp());
       o.helper(HELPER.iret, o.i32(form.opsize >> 3));

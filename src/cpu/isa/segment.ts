@@ -59,7 +59,11 @@ function pop(o: Sem, dst: Operand, width: number): void {
 }
 
 const popLegacy = (opcode: string, name: string): string[] => [`${opcode} | ${name} | i64 o16`, `${opcode} | ${name} | i64 o32`];
-const popAnywhere = (opcode: string, name: string): string[] => [`${opcode} | ${name} | o16`, `${opcode} | ${name} | i64 o32`, `${opcode} | ${name} | o64 any`];
+const popAnywhere = (opcode: string, name: string): string[] => [
+  `${opcode} | ${name} | o16`,
+  `${opcode} | ${name} | i64 o32`,
+  `${opcode} | ${name} | o64 any`,
+];
 
 /** Address `bytes` further on, cut to 32 bits outside 64-bit mode. */
 function beyond(o: Sem, address: Expr, bytes: number): Expr {
@@ -81,9 +85,9 @@ function loadPointer(name: string, opcode: string, segment: number, attributes =
     forms: attributes ? rows : [...rows, `REX.W + ${opcode} /r | r64, m16:64`],
     access: "w r",
     sem: (o, [dst, src]) => {
-      const { offset, selector } = readFarPointer(o, src!);
+      const { offset, selector } = readFarPointer(o, src);
       load(o, o.i32(segment), selector);
-      o.write(dst!, offset);
+      o.write(dst, offset);
       if (segment === SEG.ss) settleStack(o, false);
     },
   });
@@ -100,7 +104,7 @@ function storeSystem(name: string, digit: number, selector: "ldtrSelector" | "tr
     sem: (o, [dst]) => {
       requireProtected(o);
       requireUmip(o);
-      o.write(dst!, o.extU(o.state(selector)));
+      o.write(dst, o.extU(o.state(selector)));
     },
   });
 }
@@ -112,7 +116,7 @@ function loadSystem(name: string, digit: number, helper: number): Instruction {
     sem: (o, [src]) => {
       requireProtected(o);
       o.requireCpl0();
-      o.helper(helper, o.wrap(o.read(src!)));
+      o.helper(helper, o.wrap(o.read(src)));
     },
   });
 }
@@ -131,8 +135,8 @@ function describe(name: string, opcode: string, helper: number, mask: (width: nu
     flags: "ZF",
     sem: (o, [dst, src]) => {
       requireProtected(o);
-      const known = o.helper(helper, o.wrap(o.read(src!)));
-      o.if(known, () => o.write(dst!, o.and(o.state64("scratchValue"), mask(dst!.width))));
+      const known = o.helper(helper, o.wrap(o.read(src)));
+      o.if(known, () => o.write(dst, o.and(o.state64("scratchValue"), mask(dst.width))));
       setZf(o, known);
     },
   });
@@ -145,7 +149,7 @@ function verify(name: string, digit: number, write: number): Instruction {
     flags: "ZF",
     sem: (o, [src]) => {
       requireProtected(o);
-      setZf(o, o.helper(HELPER.verify, o.or(o.wrap(o.read(src!)), write << 16)));
+      setZf(o, o.helper(HELPER.verify, o.or(o.wrap(o.read(src)), write << 16)));
     },
   });
 }
@@ -160,17 +164,30 @@ function adjustRpl(o: Sem, dst: Operand, src: Operand): void {
   setZf(o, lower);
 }
 
+/** Segment registers and system segments. */
 export const segment: readonly Instruction[] = [
-  instruction("MOV", { forms: ["8E /r | Sreg, r/m16 | any"], access: "w r", sem: (o, [dst, src]) => movToSegment(o, dst!, src!) }),
+  instruction("MOV", { forms: ["8E /r | Sreg, r/m16 | any"], access: "w r", sem: (o, [dst, src]) => movToSegment(o, dst, src) }),
   instruction("MOV", {
-    forms: ["8C /r | r/m16, Sreg | o16", "8C /r | r32., Sreg | o32", "8C /r | m16, Sreg | o32", "REX.W + 8C /r | r64., Sreg", "REX.W + 8C /r | m16, Sreg"],
+    forms: [
+      "8C /r | r/m16, Sreg | o16",
+      "8C /r | r32., Sreg | o32",
+      "8C /r | m16, Sreg | o32",
+      "REX.W + 8C /r | r64., Sreg",
+      "REX.W + 8C /r | m16, Sreg",
+    ],
     access: "w r",
-    sem: (o, [dst, src]) => movFromSegment(o, dst!, src!),
+    sem: (o, [dst, src]) => movFromSegment(o, dst, src),
   }),
   instruction("POP", {
-    forms: [...popLegacy("07", "ES"), ...popLegacy("17", "SS"), ...popLegacy("1F", "DS"), ...popAnywhere("0F A1", "FS"), ...popAnywhere("0F A9", "GS")],
+    forms: [
+      ...popLegacy("07", "ES"),
+      ...popLegacy("17", "SS"),
+      ...popLegacy("1F", "DS"),
+      ...popAnywhere("0F A1", "FS"),
+      ...popAnywhere("0F A9", "GS"),
+    ],
     access: "w",
-    sem: (o, [dst], form) => pop(o, dst!, slotWidth(o, form)),
+    sem: (o, [dst], form) => pop(o, dst, slotWidth(o, form)),
   }),
   loadPointer("LDS", "C5", SEG.ds, "i64"),
   loadPointer("LES", "C4", SEG.es, "i64"),
@@ -185,5 +202,10 @@ export const segment: readonly Instruction[] = [
   verify("VERW", 5, 1),
   describe("LAR", "0F 02", HELPER.lar, (width) => (width === 16 ? 0xff00n : 0xff_ff00n)),
   describe("LSL", "0F 03", HELPER.lsl, (width) => (1n << BigInt(Math.min(width, 32))) - 1n),
-  instruction("ARPL", { forms: ["63 /r | r/m16, r16 | i64 any"], access: "rw r", flags: "ZF", sem: (o, [dst, src]) => adjustRpl(o, dst!, src!) }),
+  instruction("ARPL", {
+    forms: ["63 /r | r/m16, r16 | i64 any"],
+    access: "rw r",
+    flags: "ZF",
+    sem: (o, [dst, src]) => adjustRpl(o, dst, src),
+  }),
 ];

@@ -28,10 +28,14 @@ function enterRing(o: Sem, cs: Expr, ss: Expr, code: number, cpl: 0 | 3): void {
   o.refresh();
 }
 
-/** RFLAGS as saved in R11 or on a stack: RF as it is. */
+/**
+ * RFLAGS as SYSCALL and SYSRET leave them. Unlike other instructions they trap by the TF that they set, not by the one they found:
+ * a kernel that masks TF is not stepped into, and its SYSRET completes the program's own step.
+ */
 function setFlags(o: Sem, value: Expr): void {
   o.setArithmetic(value);
   o.setState("eflags", o.and(value, ~ARITHMETIC));
+  o.setState("stepping", o.ne(o.and(value, EFLAGS.TF), 0));
 }
 
 /** Flags that SYSRET takes from R11 (SDM 2B, SYSRET: 3C7FD7H). */
@@ -103,7 +107,11 @@ export const syscall: readonly Instruction[] = [
       const narrow = (e: Expr): Expr => o.select(legacy, o.and(e, 0xffff_ffffn), e);
       o.setReg(REG.rsp, 64, narrow(o.state64("sysenterEsp")));
       o.setState64("rip", narrow(o.state64("sysenterEip")));
-      o.if(legacy, () => enterRing(o, cs, o.add(cs, 8), CODE32, 0), () => enterRing(o, cs, o.add(cs, 8), CODE64, 0));
+      o.if(
+        legacy,
+        () => enterRing(o, cs, o.add(cs, 8), CODE32, 0),
+        () => enterRing(o, cs, o.add(cs, 8), CODE64, 0),
+      );
       o.leave();
     },
   }),

@@ -39,6 +39,7 @@
 
 EXECUTE equ 0
 WRITE   equ 1
+IO      equ 2
 ACCESS  equ 3
 BYTE1   equ 0
 BYTE2   equ 1
@@ -205,6 +206,23 @@ start:
         CHECK   [traps], 0
         mov     bx, DATA0
         mov     es, bx
+        NO_BREAKPOINTS
+
+; I/O breakpoints, with CR4.DE (§17.2.4).
+        mov     eax, cr4
+        or      eax, 8
+        mov     cr4, eax
+        FORGET
+        BREAKPOINT 2, 0x81, IO, BYTE1
+        in      al, 0x80
+        CHECK   [traps], 0
+        in      al, 0x81
+.in:    DEBUG_IS 1, .in, 4
+        in      ax, 0x80                        ; the second byte
+.in2:   DEBUG_IS 2, .in2, 4
+        mov     dx, 0x81
+        out     dx, al
+.out:   DEBUG_IS 3, .out, 4
         NO_BREAKPOINTS
 
 ; General detect: MOV to and from debug registers faults, DR6.BD, and GD is cleared for the handler (§17.2.4).

@@ -271,6 +271,34 @@ null_stack:
         out     PORT_NMI, al
         CHECK   [nmis], 2
         CHECK   [nmis_inside], 1
+; SYSCALL with TF in IA32_FMASK does not step into the kernel; SYSRET that sets TF traps at once.
+        GATE64  1, debug_handler, CODE64, 0x8e, 0
+        mov     ecx, 0xc0000080
+        rdmsr
+        or      eax, 1                  ; EFER.SCE
+        wrmsr
+        mov     ecx, 0xc0000081
+        xor     eax, eax
+        mov     edx, ((CODE32U & ~3) << 16) | CODE64
+        wrmsr
+        inc     ecx                     ; IA32_LSTAR
+        mov     eax, system_call
+        xor     edx, edx
+        wrmsr
+        inc     ecx
+        inc     ecx                     ; IA32_FMASK
+        mov     eax, TF
+        wrmsr
+        ENTER3  IOPL3
+        push    qword IOPL3 | TF | 2
+        popfq
+        syscall
+.system_return:
+        nop
+        CHECK   [traps_in_kernel], 0
+        CHECK   [traps], 1
+        CHECK   [trap_ip], .system_return
+        LEAVE3
 ; Interrupts at level 3, with IF.
         GATE64  0x43, frame_handler, CODE64, 0x8e, 0
         ENTER3  IOPL3 | IF
@@ -313,6 +341,20 @@ gate_procedure:
         pop     rax
         retfq
 
+system_call:
+        mov     eax, [traps]
+        mov     [traps_in_kernel], eax
+        o64 sysret
+
+debug_handler:                          ; the first trap ends the stepping
+        inc     dword [traps]
+        push    rax
+        mov     rax, [rsp + 8]
+        mov     [trap_ip], rax
+        and     qword [rsp + 24], ~TF
+        pop     rax
+        iretq
+
 nmi_handler:
         inc     dword [nmis]
         cmp     dword [nmis], 1
@@ -343,6 +385,9 @@ seen_flags:     dq 0
 seen_sp:        dq 0
 seen_ss:        dq 0
 nmis:           dd 0
+traps:          dd 0
+traps_in_kernel: dd 0
+trap_ip:        dq 0
 nmis_inside:    dd 0
 pointer_to_task:
                 dd 0
