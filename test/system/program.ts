@@ -11,7 +11,7 @@ export const PROGRAMS: string = join(import.meta.dirname, "programs");
 
 export const ORIGIN = 0x8000;
 
-/** Ports that programs talk through (programs/prelude.inc). */
+/** Ports that programs talk through (programs/prelude.mac). */
 export const PORT = {
   actual: 0x10,
   expected: 0x14,

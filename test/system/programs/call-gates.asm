@@ -1,5 +1,5 @@
 ; Far transfers of protected mode: direct, conforming, call gates with stack switch and parameters, far returns (SDM 3A §5.8).
-%include "protected.inc"
+%include "protected.mac"
 
 ; At level 3 with no usable inner stack only a conforming handler can be reached.
 %macro GATE_TO_CONFORMING 1

@@ -1,5 +1,5 @@
 ; Single step, instruction and data breakpoints, general detect, ICEBP (SDM 3A chapter 17).
-%include "protected.inc"
+%include "protected.mac"
 
 ; Clears what the #DB handler notes, and DR6.
 %macro FORGET 0

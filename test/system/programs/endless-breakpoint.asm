@@ -1,5 +1,5 @@
 ; A breakpoint on the first instruction of the #DB handler: the processor delivers #DB for ever. An engine must let its host in.
-%include "protected.inc"
+%include "protected.mac"
 
 start:
         ENTER_PROTECTED

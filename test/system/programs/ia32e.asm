@@ -1,5 +1,5 @@
 ; Interrupts, exceptions and far transfers of IA-32e mode (SDM 3A §6.14, §5.8, SDM 2A IRET).
-%include "prelude.inc"
+%include "prelude.mac"
 
 CODE64  equ 0x08
 DATA0   equ 0x10

@@ -1,5 +1,5 @@
 ; Interrupt and trap gates of protected mode: frames, privilege changes, checks and error codes (SDM 3A §6.12, §6.13).
-%include "protected.inc"
+%include "protected.mac"
 
 start:
         ENTER_PROTECTED

@@ -1,5 +1,5 @@
 ; Interrupts and far transfers in real-address mode (SDM 3A chapter 20), the interrupt shadow, NMI blocking, HLT.
-%include "prelude.inc"
+%include "prelude.mac"
 bits 16
 
 %macro VECTOR 2                     ; number, label

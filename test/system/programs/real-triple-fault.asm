@@ -1,5 +1,5 @@
 ; The same in real-address mode: no vector fits into the table (SDM 3A §20.1.4).
-%include "prelude.inc"
+%include "prelude.mac"
 bits 16
         mov     sp, 0x7c00
         lidt    [no_idt]

@@ -1,5 +1,5 @@
 ; Loading segment registers in protected mode, and questions about selectors (SDM 3A §3.4, §5.2–§5.10).
-%include "protected.inc"
+%include "protected.mac"
 
 ; mov %2 with selector %1 fails with vector %3, code %4.
 %macro REFUSED 4.nolist

@@ -1,5 +1,5 @@
 ; Task switches by JMP, CALL, INT and IRET, in 32- and 16-bit layouts (SDM 3A chapter 7).
-%include "protected.inc"
+%include "protected.mac"
 
 %macro BUSY_IS 2.nolist             ; selector, expected access byte
         movzx   ecx, byte [gdt + (%1) + 5]

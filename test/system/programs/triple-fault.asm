@@ -1,5 +1,5 @@
 ; A fault while a double fault is delivered shuts the processor down (SDM 3A §6.15, interrupt 8).
-%include "protected.inc"
+%include "protected.mac"
 
 start:
         ENTER_PROTECTED

@@ -1,5 +1,5 @@
 ; Virtual-8086 mode, without and with its extensions (SDM 3A chapter 20).
-%include "protected.inc"
+%include "protected.mac"
 
 ; To 8086 code at %1 with EFLAGS %2: CS = 0, stack at 5000h, ES DS FS GS = 100h 0 300h 400h.
 %macro ENTER_V86 2
