@@ -84,7 +84,10 @@ describe("MachineClock", () => {
   });
 
   it("never goes back, and is the host's time less pauses and debt, whatever happens", () => {
-    const step = fc.record({ kind: fc.constantFrom("grant", "await", "pause", "resume", "none"), ns: fc.integer({ min: 0, max: 50_000_000 }) });
+    const step = fc.record({
+      kind: fc.constantFrom("grant", "await", "pause", "resume", "none"),
+      ns: fc.integer({ min: 0, max: 50_000_000 }),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const { host, clock } = hosted();

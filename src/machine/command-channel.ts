@@ -35,7 +35,7 @@ export class CommandChannel {
   #silence: Timer | undefined;
 
   /** @param command what the guest is to run; undefined for the shell that it runs by itself */
-  constructor(device: VirtioConsole, command: readonly string[] | undefined, owner: CommandChannelOwner) {
+  constructor(device: Pick<VirtioConsole, "port">, command: readonly string[] | undefined, owner: CommandChannelOwner) {
     this.#owner = owner;
     this.#command = command;
     this.#control = portOf(device, "control");
@@ -115,7 +115,7 @@ export class CommandChannel {
   }
 }
 
-function portOf(device: VirtioConsole, name: string): ConsolePort {
+function portOf(device: Pick<VirtioConsole, "port">, name: string): ConsolePort {
   const port = device.port(PREFIX + name);
   if (port === undefined) throw new Error(`Bug in Nido: the console device has no port ${name}`);
   return port;

@@ -26,7 +26,15 @@ async function run(guest: BareGuest, config: MachineConfig = {}, files: Partial<
 
 /** Vectors 30h to 3Fh for the 8259 pair, and only interrupt 0 let through. */
 function setUpPic(guest: BareGuest): BareGuest {
-  for (const [port, value] of [[0x20, 0x11], [0x21, 0x30], [0x21, 4], [0x21, 1], [0x21, 0xfe], [0xa1, 0xff]] as const) guest.out(port, value);
+  for (const [port, value] of [
+    [0x20, 0x11],
+    [0x21, 0x30],
+    [0x21, 4],
+    [0x21, 1],
+    [0x21, 0xfe],
+    [0xa1, 0xff],
+  ] as const)
+    guest.out(port, value);
   return guest;
 }
 
@@ -41,7 +49,11 @@ describe("a machine ends", () => {
   });
 
   it("when the guest resets it, by each way there is", async () => {
-    for (const [port, value] of [[0xcf9, 6], [0x64, 0xfe], [0x92, 1]] as const) {
+    for (const [port, value] of [
+      [0xcf9, 6],
+      [0x64, 0xfe],
+      [0x92, 1],
+    ] as const) {
       const { end } = await run(new BareGuest().out(port, value).raw(0xf4));
       expect(end).toEqual({ kind: "reset" });
     }
@@ -77,7 +89,12 @@ describe("a machine ends", () => {
 describe("a guest", () => {
   it("sleeps between timer interrupts, and so does its host", async () => {
     const guest = setUpPic(new BareGuest().gate(0x30, "tick").loadIdt().raw(0xbc, 0, 0, 0x40, 0).store(COUNTER, 0));
-    for (const [port, value] of [[0x43, 0x34], [0x40, 0x9c], [0x40, 0x2e]] as const) guest.out(port, value);
+    for (const [port, value] of [
+      [0x43, 0x34],
+      [0x40, 0x9c],
+      [0x40, 0x2e],
+    ] as const)
+      guest.out(port, value);
     guest.raw(0xfb).label("again").raw(0xf4).compare(COUNTER, 100).jumpIf(BELOW, "again").print("done").powerOff();
     guest.label("tick").increment(COUNTER).raw(0x50, 0x52).out(0x20, 0x20).raw(0x5a, 0x58, 0xcf);
     const { end, host } = await run(guest);
@@ -89,7 +106,17 @@ describe("a guest", () => {
 
   it("gets what is typed, also before it listens, and answers", async () => {
     const guest = new BareGuest().print(">").out(0x3fc, 3);
-    guest.label("wait").in(0x3fd).raw(0xa8, 1).jumpIf(4, "wait").in(0x3f8).raw(0x34, 0x20).outAl(0x3f8).raw(0x3c, 0x58).jumpIf(5, "wait").powerOff();
+    guest
+      .label("wait")
+      .in(0x3fd)
+      .raw(0xa8, 1)
+      .jumpIf(4, "wait")
+      .in(0x3f8)
+      .raw(0x34, 0x20)
+      .outAl(0x3f8)
+      .raw(0x3c, 0x58)
+      .jumpIf(5, "wait")
+      .powerOff();
     const host = new FakeMachineHost({ kernel: guest.kernel(), interpreterModule });
     const machine = await createMachine(resolveConfig({ memory: "16M", kernel: "test" }), host);
     const taken = machine.serialInput(new TextEncoder().encode("abc"));
@@ -120,7 +147,12 @@ function diskReader(base: number): BareGuest {
   register(0x70, 0xb);
   register(0x30, 0);
   register(0x38, 8);
-  for (const [offset, address] of [[0x80, desc], [0x90, avail], [0xa0, used]] as const) register(offset, address);
+  for (const [offset, address] of [
+    [0x80, desc],
+    [0x90, avail],
+    [0xa0, used],
+  ] as const)
+    register(offset, address);
   register(0x44, 1);
   register(0x70, 0xf);
   const descriptor = (index: number, address: number, length: number, flags: number): void => {
@@ -130,7 +162,10 @@ function diskReader(base: number): BareGuest {
   descriptor(1, data, 512, 3);
   descriptor(2, status, 1, 2);
   [0, 0, 3, 0].forEach((word, at) => guest.store(header + at * 4, word));
-  guest.store(status, 0xff).store(avail + 4, 0).store(avail, 0x1_0000);
+  guest
+    .store(status, 0xff)
+    .store(avail + 4, 0)
+    .store(avail, 0x1_0000);
   register(0x50, 0);
   guest.label("wait").compare(used, 0).jumpIf(4, "wait").load(data);
   for (let byte = 0; byte < 4; byte++) guest.outAl(0x3f8).raw(0xc1, 0xe8, 8);

@@ -164,7 +164,11 @@ class VirtualMachine implements RunningMachine {
   #openChannel({ command }: ResolvedMachineConfig): CommandChannel | undefined {
     const { commands } = this.#board;
     if (commands === undefined) return undefined;
-    return new CommandChannel(commands, command, { clock: this.#clock, host: this.#host, finished: (status) => this.#commandFinished(status) });
+    return new CommandChannel(commands, command, {
+      clock: this.#clock,
+      host: this.#host,
+      finished: (status) => this.#commandFinished(status),
+    });
   }
 
   // A guest that has a disk to write to still holds data in its caches.

@@ -54,11 +54,9 @@ describe("TimerQueue", () => {
   it("does not fire what another timer cancelled on its way", () => {
     const queue = new TimerQueue();
     let fired = false;
-    let second: QueuedTimer | undefined;
-    queue.add(1, () => second?.cancel());
-    second = queue.add(2, () => {
-      fired = true;
-    });
+    const others: QueuedTimer[] = [];
+    queue.add(1, () => others.forEach((other) => other.cancel()));
+    others.push(queue.add(2, () => (fired = true)));
     queue.fireDue(5);
     expect([fired, queue.nextAt]).toEqual([false, Number.POSITIVE_INFINITY]);
   });

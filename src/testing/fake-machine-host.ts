@@ -101,7 +101,8 @@ export class FakeMachineHost implements MachineHost {
       this.#soon = [];
       for (const task of tasks) task();
       if (tasks.length === 0) this.#sleep();
-      if (this.#nowNs > limit) throw new Error(`not done after ${limitNs / 1e9} s; the serial line said ${JSON.stringify(this.output.serial)}`);
+      if (this.#nowNs > limit)
+        throw new Error(`not done after ${limitNs / 1e9} s; the serial line said ${JSON.stringify(this.output.serial)}`);
     }
   }
 
@@ -113,7 +114,10 @@ export class FakeMachineHost implements MachineHost {
   }
 
   #sleep(): void {
-    const next = this.#tasks.reduce<Task | undefined>((first, task) => (first === undefined || task.at < first.at ? task : first), undefined);
+    const next = this.#tasks.reduce<Task | undefined>(
+      (first, task) => (first === undefined || task.at < first.at ? task : first),
+      undefined,
+    );
     if (next === undefined) throw new Error(`nothing left to happen; the serial line said ${JSON.stringify(this.output.serial)}`);
     this.idleNs += Math.max(0, next.at - this.#nowNs);
     this.#nowNs = Math.max(this.#nowNs, next.at);

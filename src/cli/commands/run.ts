@@ -77,6 +77,8 @@ function configOf(args: Arguments): MachineConfig {
   if (image !== undefined) config["kernel"] = image;
   if (args.rest?.length === 0) throw usageError("Nothing follows --; give the command to run in the guest, or leave -- out");
   if (args.rest !== undefined) config["command"] = args.rest;
+  // The embedded guest's kernel is quiet as long as nothing is appended.
+  if (args.has("--verbose") && config["kernel"] === undefined) config["append"] ??= "";
   return config;
 }
 

@@ -96,7 +96,14 @@ describe.each(["microvm", "pc"] as const)("board %s", (name) => {
     expect(localApic.acknowledge()).toBe(0x42);
     localApic.write(0xb0, 4, 0);
     // The same two at the 8259, which the virtual wire leads to the processor.
-    for (const [port, value] of [[0x20, 0x11], [0x21, 0x30], [0x21, 4], [0x21, 1], [0x21, 0xee]] as const) out(made, port, value);
+    for (const [port, value] of [
+      [0x20, 0x11],
+      [0x21, 0x30],
+      [0x21, 4],
+      [0x21, 1],
+      [0x21, 0xee],
+    ] as const)
+      out(made, port, value);
     out(made, 0x3f9, 0x00);
     out(made, 0x3f9, 0x02);
     expect(localApic.acknowledge()).toBe(0x34);
@@ -145,7 +152,10 @@ describe("board microvm", () => {
     const console = virtioMmio[17]!;
     redirect(made, console.gsi, 0x51 | LEVEL);
     const { mmio } = made.board.chassis;
-    const registers = { read: (at: number, width: Width) => mmio.read(console.base + at, width), write: (at: number, width: Width, value: number) => mmio.write(console.base + at, width, value) };
+    const registers = {
+      read: (at: number, width: Width) => mmio.read(console.base + at, width),
+      write: (at: number, width: Width, value: number) => mmio.write(console.base + at, width, value),
+    };
     new VirtioDriver(new MmioDriverTransport(registers), made.wiring.memory).start();
     made.board.commands!.resize(80, 24);
     expect(made.board.interrupts.localApic.acknowledge()).toBe(0x51);
@@ -187,7 +197,18 @@ describe("board pc", () => {
     common(8, 4, 1);
     common(0xc, 4, 1);
     for (const status of [0xb, 0xf]) common(0x14, 1, status);
-    for (const [port, value] of [[0x20, 0x11], [0x21, 0x30], [0x21, 4], [0x21, 1], [0x21, 0xfb], [0xa0, 0x11], [0xa1, 0x38], [0xa1, 2], [0xa1, 1], [0xa1, 0xf3]] as const)
+    for (const [port, value] of [
+      [0x20, 0x11],
+      [0x21, 0x30],
+      [0x21, 4],
+      [0x21, 1],
+      [0x21, 0xfb],
+      [0xa0, 0x11],
+      [0xa1, 0x38],
+      [0xa1, 2],
+      [0xa1, 1],
+      [0xa1, 0xf3],
+    ] as const)
       ports.write(port, 1, value);
     made.board.commands!.resize(80, 24);
     expect(made.board.interrupts.pic.acknowledge()).toBe(0x38 + 2);
@@ -203,7 +224,12 @@ describe("clocks of a board", () => {
     const { clock } = made.wiring;
     localApic.write(0x3e0, 4, 0xb);
     localApic.write(0x380, 4, 0xffff_ffff);
-    for (const [port, value] of [[0x43, 0x34], [0x40, 0x9c], [0x40, 0x2e]] as const) ports.write(port, 1, value);
+    for (const [port, value] of [
+      [0x43, 0x34],
+      [0x40, 0x9c],
+      [0x40, 0x2e],
+    ] as const)
+      ports.write(port, 1, value);
     const rtcSeconds = (): number => {
       const register = (index: number): number => {
         ports.write(0x70, 1, index);
@@ -214,7 +240,14 @@ describe("clocks of a board", () => {
     };
     // The interval timer interrupts through the 8259, once every 11932 counts.
     let ticks = 0;
-    for (const [port, value] of [[0x20, 0x11], [0x21, 0x30], [0x21, 4], [0x21, 3], [0x21, 0xfe]] as const) ports.write(port, 1, value);
+    for (const [port, value] of [
+      [0x20, 0x11],
+      [0x21, 0x30],
+      [0x21, 4],
+      [0x21, 3],
+      [0x21, 0xfe],
+    ] as const)
+      ports.write(port, 1, value);
     const began = { pm: ports.read(0x608, 4), apic: localApic.read(0x390, 4), rtc: rtcSeconds(), ns: clock.now() };
     while (clock.now() < 60e9 + began.ns) {
       clock.advance(1e6);

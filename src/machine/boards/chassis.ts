@@ -57,6 +57,6 @@ export class Chassis {
 
   /** Resolves when no device has work under way. */
   async quiesce(): Promise<void> {
-    await Promise.all(this.units.map(({ device }) => device.pause?.()));
+    await Promise.all(this.units.map(({ device }) => device.pause?.() ?? Promise.resolve()));
   }
 }

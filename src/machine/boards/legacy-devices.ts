@@ -1,7 +1,17 @@
 // What every PC has beside its interrupt controllers, and where: timer, clock, keyboard controller, serial line, power management.
 import { lineTo, type Line } from "../../bus/line.ts";
 import { acpiPm, type AcpiPm } from "../../devices/acpi-pm/index.ts";
-import { DEFAULT_BASE as PM_BASE, GPE0, GPE0_BYTES, PM1_CONTROL, PM1_EVENT, PM_TIMER, RC_RCPU, RC_SRHRE, RESET_CONTROL } from "../../devices/acpi-pm/spec.ts";
+import {
+  DEFAULT_BASE as PM_BASE,
+  GPE0,
+  GPE0_BYTES,
+  PM1_CONTROL,
+  PM1_EVENT,
+  PM_TIMER,
+  RC_RCPU,
+  RC_SRHRE,
+  RESET_CONTROL,
+} from "../../devices/acpi-pm/spec.ts";
 import type { PortRegion } from "../../devices/device.ts";
 import { debugcon } from "../../devices/debugcon/index.ts";
 import { i8042 } from "../../devices/i8042/index.ts";

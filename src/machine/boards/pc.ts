@@ -6,7 +6,7 @@
 //   PCI wire   A   B   C   D
 //   IO-APIC    16  17  18  19
 //   8259A      10  11  10  11
-import { assignResources, ECAM_BUS_LENGTH, ecamRegion } from "../../bus/pci/index.ts";
+import { assignResources, ecamRegion } from "../../bus/pci/index.ts";
 import type { Line } from "../../bus/line.ts";
 import type { DeviceType, IoHandler } from "../../devices/device.ts";
 import { FIRST_FREE_DEVICE, pciHost, type PciHost } from "../../devices/pci-host/index.ts";
