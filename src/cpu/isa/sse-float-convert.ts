@@ -21,10 +21,18 @@ interface Conversion {
 }
 
 const integerFormat = (bits: 32 | 64): Format => (bits === 32 ? SINGLE : DOUBLE);
-const toInt32 = (f: Format, truncate: boolean) => (o: Sem, x: Expr): Expr =>
-  o.call(conversion(f).toInt32, o.base(), x, truncate ? o.i32(ROUND.zero) : roundingControl(o, o.base()));
-const fromInt32 = (f: Format) => (o: Sem, x: Expr): Expr => o.call(conversion(f).fromInteger, o.base(), o.sext(x, 32));
-const toOther = (f: Format) => (o: Sem, x: Expr): Expr => o.call(conversion(f).toOther, o.base(), x);
+const toInt32 =
+  (f: Format, truncate: boolean) =>
+  (o: Sem, x: Expr): Expr =>
+    o.call(conversion(f).toInt32, o.base(), x, truncate ? o.i32(ROUND.zero) : roundingControl(o, o.base()));
+const fromInt32 =
+  (f: Format) =>
+  (o: Sem, x: Expr): Expr =>
+    o.call(conversion(f).fromInteger, o.base(), o.sext(x, 32));
+const toOther =
+  (f: Format) =>
+  (o: Sem, x: Expr): Expr =>
+    o.call(conversion(f).toOther, o.base(), x);
 
 /** Between XMM registers. Where the result is shorter than the source, what is above it in the low or the whole register becomes 0. */
 function vectors(c: Conversion): Instruction {
@@ -33,10 +41,10 @@ function vectors(c: Conversion): Instruction {
     access: "w r",
     feature: "sse2",
     sem: (o, [dst, src]) => {
-      const x = lanesOf(o, integerFormat(c.from), src!, c.lanes);
+      const x = lanesOf(o, integerFormat(c.from), src, c.lanes);
       const values = settled(o, () => x.map((e) => c.convert(o, e)));
       const rest = c.lanes > 1 ? Array.from({ length: 128 / c.to - c.lanes }, () => o.i64(0)) : [];
-      writeLanes(o, c.to, dst!, [...values, ...rest]);
+      writeLanes(o, c.to, dst, [...values, ...rest]);
     },
   });
 }
@@ -48,12 +56,12 @@ function fromMmx(name: string, prefix: string, shape: Shape): Instruction {
     access: "w r",
     feature: shape.feature,
     sem: (o, [dst, src]) => {
-      const usesMmx = src!.kind === "mm";
+      const usesMmx = src.kind === "mm";
       if (usesMmx) x87Pending(o);
-      const both = o.read(src!);
+      const both = o.read(src);
       if (usesMmx) enterMmx(o);
       const values = settled(o, () => [o.zext(both, 32), o.shrU(both, 32)].map((x) => fromInt32(shape.format)(o, x)));
-      writeLanes(o, shape.format.bits, dst!, values);
+      writeLanes(o, shape.format.bits, dst, values);
     },
   });
 }
@@ -67,11 +75,11 @@ function toMmx(name: string, opcode: string, shape: Shape, truncate: boolean): I
     feature: shape.feature,
     sem: (o, [dst, src]) => {
       x87Pending(o);
-      const [low, high] = lanesOf(o, shape.format, src!, 2);
+      const [low, high] = lanesOf(o, shape.format, src, 2);
       const convert = toInt32(shape.format, truncate);
       enterMmx(o);
       const [a, b] = settled(o, () => [convert(o, low!), convert(o, high!)]);
-      o.write(dst!, o.or(a!, o.shl(b!, 32)));
+      o.write(dst, o.or(a!, o.shl(b!, 32)));
     },
   });
 }
@@ -82,9 +90,9 @@ function fromGeneral(name: string, shape: Shape): Instruction {
     access: "w r",
     feature: shape.feature,
     sem: (o, [dst, src]) => {
-      const x = o.sext(o.read(src!), src!.width);
+      const x = o.sext(o.read(src), src.width);
       const value = settled(o, () => o.call(conversion(shape.format).fromInteger, o.base(), x));
-      writeLanes(o, shape.format.bits, dst!, [value]);
+      writeLanes(o, shape.format.bits, dst, [value]);
     },
   });
 }
@@ -97,10 +105,13 @@ function toGeneral(name: string, opcode: string, shape: Shape, truncate: boolean
     access: "w r",
     feature: shape.feature,
     sem: (o, [dst, src]) => {
-      const [x] = lanesOf(o, shape.format, src!, 1);
-      const to = conversion(shape.format)[dst!.width === 64 ? "toInt64" : "toInt32"];
+      const [x] = lanesOf(o, shape.format, src, 1);
+      const to = conversion(shape.format)[dst.width === 64 ? "toInt64" : "toInt32"];
       const rc = truncate ? o.i32(ROUND.zero) : roundingControl(o, o.base());
-      o.write(dst!, settled(o, () => o.call(to, o.base(), x!, rc)));
+      o.write(
+        dst,
+        settled(o, () => o.call(to, o.base(), x!, rc)),
+      );
     },
   });
 }
@@ -112,12 +123,17 @@ function round(shape: Shape, opcode: string): Instruction {
     forms: [`66 0F 3A ${opcode} /r ib | ${shape.operands}, imm8 | sse`],
     access: "w r r",
     feature: "sse4_1",
-    sem: (o, [dst, src]: readonly Operand[]) => {
+    sem: (o, [dst, src]) => {
       const mode = immediate(o);
       const rc = o.select(o.and(mode, 4), roundingControl(o, o.base()), o.and(mode, 3));
       const report = o.not(o.and(mode, 8));
-      const x = lanesOf(o, f, src!, shape.lanes);
-      writeLanes(o, f.bits, dst!, settled(o, () => x.map((e) => o.call(conversion(f).toIntegral, o.base(), e, rc, report))));
+      const x = lanesOf(o, f, src, shape.lanes);
+      writeLanes(
+        o,
+        f.bits,
+        dst,
+        settled(o, () => x.map((e) => o.call(conversion(f).toIntegral, o.base(), e, rc, report))),
+      );
     },
   });
 }

@@ -19,13 +19,18 @@ function dot(shape: Shape, opcode: string): Instruction {
     feature: "sse4_1",
     sem: (o, [dst, src]) => {
       const mask = immediate(o);
-      const y = lanesOf(o, f, src!, shape.lanes);
-      const x = lanesOf(o, f, dst!, shape.lanes);
+      const y = lanesOf(o, f, src, shape.lanes);
+      const x = lanesOf(o, f, dst, shape.lanes);
       const products = settled(o, () => x.map((e, n) => masked(o, mask, 4 + n, () => o.call(mul, o.base(), e, y[n]!))));
       const plus = (a: Expr, b: Expr): Expr => o.call(add, o.base(), a, b);
       const pairs = x.length === 2 ? products : settled(o, () => products.map((e, n) => plus(products[n ^ 1]!, e)));
       const sums = settled(o, () => pairs.map((e, n) => plus(e, pairs[n ^ (x.length >> 1)]!)));
-      writeLanes(o, f.bits, dst!, sums.map((e, n) => o.select(o.and(mask, 1 << n), e, o.i64(0))));
+      writeLanes(
+        o,
+        f.bits,
+        dst,
+        sums.map((e, n) => o.select(o.and(mask, 1 << n), e, o.i64(0))),
+      );
     },
   });
 }

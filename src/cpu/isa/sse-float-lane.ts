@@ -1,6 +1,7 @@
 // What SSE floating-point instructions share: lanes of XMM registers and memory as bit patterns, and the rows of a family.
+import type { Attempt } from "../float/host-float.ts";
 import { clearFlags, DOUBLE, type Format, settleFlags, SINGLE } from "../float/ieee.ts";
-import type { Expr, Routine } from "../ir/types.ts";
+import type { Expr, Label, Routine } from "../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
 import { vectorOf } from "./packed.ts";
 import type { Sem } from "./sem.ts";
@@ -54,30 +55,93 @@ export function settled<T>(o: Sem, body: () => T): T {
   return result;
 }
 
+/** An operand for both sides: as a vector when it is packed, as the bit pattern of its one lane otherwise. */
+export function valueOf(o: Sem, shape: Shape, op: Operand): Expr {
+  return shape.lanes === 1 ? lanesOf(o, shape.format, op, 1)[0]! : vectorOf(o, op);
+}
+
+/** The lanes of such a value. */
+export const lanesOfValue = (o: Sem, shape: Shape, value: Expr): Expr[] =>
+  shape.lanes === 1 ? [value] : Array.from({ length: shape.lanes }, (_, n) => lane(o, shape.format, value, n));
+
+function writeValue(o: Sem, shape: Shape, dst: Operand, value: Expr): void {
+  if (shape.lanes === 1) writeLanes(o, shape.format.bits, dst, [value]);
+  else o.write(dst, value);
+}
+
+/** How WebAssembly's own operators do it: a bit pattern or a vector, and when that is right. Called again for `lanes` > 1. */
+export interface HostWay {
+  /** Whether trying makes sense at all: looked at first. */
+  readonly when?: (o: Sem) => Expr;
+  readonly lane: (o: Sem, f: Format, x: Expr, y: Expr) => Attempt;
+  readonly vector: (o: Sem, f: Format, x: Expr, y: Expr) => Attempt;
+}
+
+/** Writes what the host gives when that is right, and what `exact` gives otherwise. */
+export function withHost(
+  o: Sem,
+  shape: Shape,
+  dst: Operand,
+  host: HostWay,
+  operands: readonly [x: Expr, y: Expr],
+  exact: () => readonly Expr[],
+): void {
+  const tryHost = (done: Label): void => {
+    const { value, right } = (shape.lanes === 1 ? host.lane : host.vector)(o, shape.format, ...operands);
+    o.if(right, () => {
+      writeValue(o, shape, dst, value);
+      o.br(done);
+    });
+  };
+  o.block((done) => {
+    if (host.when) o.if(host.when(o), () => tryHost(done));
+    else tryHost(done);
+    writeLanes(o, shape.format.bits, dst, settled(o, exact));
+  });
+}
+
 /** dst = f(dst, src), lane by lane, for the given shapes. */
-export function binaryFamily(name: string, opcode: string, shapes: readonly Shape[], routineOf: (f: Format) => Routine): Instruction[] {
-  return shapes.map((shape) => instruction(name + shape.suffix, {
-    forms: [`${shape.prefix} 0F ${opcode} /r | ${shape.operands} | sse`],
-    access: "rw r",
-    feature: shape.feature,
-    sem: (o, [dst, src]) => {
-      const y = lanesOf(o, shape.format, src!, shape.lanes);
-      const x = lanesOf(o, shape.format, dst!, shape.lanes);
-      const values = settled(o, () => x.map((e, n) => o.call(routineOf(shape.format), o.base(), e, y[n]!)));
-      writeLanes(o, shape.format.bits, dst!, values);
-    },
-  }));
+export function binaryFamily(
+  name: string,
+  opcode: string,
+  shapes: readonly Shape[],
+  host: HostWay,
+  routineOf: (f: Format) => Routine,
+): Instruction[] {
+  return shapes.map((shape) =>
+    instruction(name + shape.suffix, {
+      forms: [`${shape.prefix} 0F ${opcode} /r | ${shape.operands} | sse`],
+      access: "rw r",
+      feature: shape.feature,
+      sem: (o, [dst, src]) => {
+        const y = valueOf(o, shape, src);
+        const x = valueOf(o, shape, dst);
+        withHost(o, shape, dst, host, [x, y], () => {
+          const second = lanesOfValue(o, shape, y);
+          return lanesOfValue(o, shape, x).map((e, n) => o.call(routineOf(shape.format), o.base(), e, second[n]!));
+        });
+      },
+    }),
+  );
 }
 
 /** dst = f(src), lane by lane, for the given shapes. */
-export function unaryFamily(name: string, opcode: string, shapes: readonly Shape[], compute: (o: Sem, f: Format, x: Expr) => Expr): Instruction[] {
-  return shapes.map((shape) => instruction(name + shape.suffix, {
-    forms: [`${shape.prefix} 0F ${opcode} /r | ${shape.operands} | sse`],
-    access: "w r",
-    feature: shape.feature,
-    sem: (o, [dst, src]) => {
-      const x = lanesOf(o, shape.format, src!, shape.lanes);
-      writeLanes(o, shape.format.bits, dst!, settled(o, () => x.map((e) => compute(o, shape.format, e))));
-    },
-  }));
+export function unaryFamily(
+  name: string,
+  opcode: string,
+  shapes: readonly Shape[],
+  host: HostWay,
+  routineOf: (f: Format) => Routine,
+): Instruction[] {
+  return shapes.map((shape) =>
+    instruction(name + shape.suffix, {
+      forms: [`${shape.prefix} 0F ${opcode} /r | ${shape.operands} | sse`],
+      access: "w r",
+      feature: shape.feature,
+      sem: (o, [dst, src]) => {
+        const x = valueOf(o, shape, src);
+        withHost(o, shape, dst, host, [x, x], () => lanesOfValue(o, shape, x).map((e) => o.call(routineOf(shape.format), o.base(), e)));
+      },
+    }),
+  );
 }

@@ -8,7 +8,18 @@ import { CR0, CR4, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { SEG_BASE } from "../state.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
 import { REG, type Sem } from "./sem.ts";
-import { COMPONENT, initializeX87, initializeXmm, inUse, loadX87, loadXmm, MXCSR_INITIAL, MXCSR_MASK, saveX87, saveXmm } from "./state-image.ts";
+import {
+  COMPONENT,
+  initializeX87,
+  initializeXmm,
+  inUse,
+  loadX87,
+  loadXmm,
+  MXCSR_INITIAL,
+  MXCSR_MASK,
+  saveX87,
+  saveXmm,
+} from "./state-image.ts";
 
 const LEGACY_BYTES = 512;
 const XSAVE_BYTES = 576;
@@ -147,11 +158,19 @@ function xrstor(o: Sem, m: Operand, rexW: number): void {
   const loadsMxcsr = has(o, o.select(compacted, present, rfbm), COMPONENT.sse);
   o.if(loadsMxcsr, () => requireMxcsr(o, mxcsr));
   o.if(has(o, rfbm, COMPONENT.x87), () => {
-    o.if(has(o, present, COMPONENT.x87), () => o.call(loadX87, o.base(), linear, o.i32(rexW)), () => o.call(initializeX87, o.base()));
+    o.if(
+      has(o, present, COMPONENT.x87),
+      () => o.call(loadX87, o.base(), linear, o.i32(rexW)),
+      () => o.call(initializeX87, o.base()),
+    );
   });
   o.if(has(o, rfbm, COMPONENT.sse), () => {
     o.setState("mxcsr", o.select(loadsMxcsr, mxcsr, o.i32(MXCSR_INITIAL)));
-    o.if(has(o, present, COMPONENT.sse), () => o.call(loadXmm, o.base(), linear, registers(o)), () => o.call(initializeXmm, o.base(), registers(o)));
+    o.if(
+      has(o, present, COMPONENT.sse),
+      () => o.call(loadXmm, o.base(), linear, registers(o)),
+      () => o.call(initializeXmm, o.base(), registers(o)),
+    );
   });
 }
 
@@ -172,10 +191,18 @@ function checkHeader(o: Sem, linear: Expr, xstateBv: Expr, xcompBv: Expr): Expr 
 }
 
 /** A row for 32-bit pointers in the image and one for 64-bit pointers. */
-const imageRows = (opcode: string, attributes: string): string[] => [`NP 0F ${opcode} | m |${attributes}`, `NP REX.W + 0F ${opcode} | m |${attributes}`];
+const imageRows = (opcode: string, attributes: string): string[] => [
+  `NP 0F ${opcode} | m |${attributes}`,
+  `NP REX.W + 0F ${opcode} | m |${attributes}`,
+];
 
 function xsaveInstruction(name: XsaveKind, opcode: string): Instruction {
-  return instruction(name, { forms: imageRows(opcode, ""), access: "w", feature: "xsave", sem: (o, [m], form) => xsave(o, m!, wide(form), name) });
+  return instruction(name, {
+    forms: imageRows(opcode, ""),
+    access: "w",
+    feature: "xsave",
+    sem: (o, [m], form) => xsave(o, m, wide(form), name),
+  });
 }
 
 /** EDX:EAX. */
@@ -187,7 +214,7 @@ export const sseState: readonly Instruction[] = [
     access: "r",
     feature: "sse",
     sem: (o, [m]) => {
-      const value = o.wrap(o.read(m!));
+      const value = o.wrap(o.read(m));
       requireMxcsr(o, value);
       o.setState("mxcsr", value);
     },
@@ -196,14 +223,24 @@ export const sseState: readonly Instruction[] = [
     forms: ["NP 0F AE /3 | m32 | sse"],
     access: "w",
     feature: "sse",
-    sem: (o, [m]) => o.write(m!, o.extU(o.state("mxcsr"))),
+    sem: (o, [m]) => o.write(m, o.extU(o.state("mxcsr"))),
   }),
-  instruction("FXSAVE", { forms: imageRows("AE /0", " fpu"), access: "w", feature: "fxsr", sem: (o, [m], form) => fxsave(o, m!, wide(form)) }),
-  instruction("FXRSTOR", { forms: imageRows("AE /1", " fpu"), access: "r", feature: "fxsr", sem: (o, [m], form) => fxrstor(o, m!, wide(form)) }),
+  instruction("FXSAVE", {
+    forms: imageRows("AE /0", " fpu"),
+    access: "w",
+    feature: "fxsr",
+    sem: (o, [m], form) => fxsave(o, m, wide(form)),
+  }),
+  instruction("FXRSTOR", {
+    forms: imageRows("AE /1", " fpu"),
+    access: "r",
+    feature: "fxsr",
+    sem: (o, [m], form) => fxrstor(o, m, wide(form)),
+  }),
   xsaveInstruction("XSAVE", "AE /4"),
   xsaveInstruction("XSAVEOPT", "AE /6"),
   xsaveInstruction("XSAVEC", "C7 /4"),
-  instruction("XRSTOR", { forms: imageRows("AE /5", ""), access: "r", feature: "xsave", sem: (o, [m], form) => xrstor(o, m!, wide(form)) }),
+  instruction("XRSTOR", { forms: imageRows("AE /5", ""), access: "r", feature: "xsave", sem: (o, [m], form) => xrstor(o, m, wide(form)) }),
   instruction("XGETBV", {
     forms: ["NP 0F 01 D0 | |"],
     feature: "xsave",
