@@ -32,16 +32,15 @@ export class TimerQueue {
 
   /** When the next timer is due; Infinity when there is none. */
   get nextAt(): number {
-    while (this.#heap[0]?.fire === null) this.#take();
-    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
+    return this.#first()?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /** Fires what is due at `now`, in order. Timers that are added meanwhile wait for the next call, due or not: nothing can loop here. */
   fireDue(now: number): void {
     const limit = this.#orders;
     const late: Entry[] = [];
-    while (this.nextAt <= now) {
-      const entry = this.#take();
+    for (let entry = this.#first(); entry !== undefined && entry.at <= now; entry = this.#first()) {
+      this.#take();
       if (entry.order >= limit) late.push(entry);
       else this.#fire(entry);
     }
@@ -69,16 +68,21 @@ export class TimerQueue {
     this.#cancelled = 0;
   }
 
-  /** Removes the first entry. */
-  #take(): Entry {
-    const first = this.#heap[0]!;
-    const last = this.#heap.pop()!;
-    if (first.fire === null) this.#cancelled = Math.max(0, this.#cancelled - 1);
-    if (this.#heap.length > 0) {
-      this.#heap[0] = last;
-      this.#sink(0);
+  /** The entry that is due next. */
+  #first(): Entry | undefined {
+    while (this.#heap[0]?.fire === null) {
+      this.#take();
+      this.#cancelled--;
     }
-    return first;
+    return this.#heap[0];
+  }
+
+  /** Removes the entry at the top. */
+  #take(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink(0);
   }
 
   #rise(from: number): void {

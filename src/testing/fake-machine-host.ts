@@ -110,7 +110,8 @@ export class FakeMachineHost implements MachineHost {
   async run(machine: RunningMachine): Promise<MachineEnd> {
     machine.start();
     await this.until(() => this.end !== undefined);
-    return this.end!;
+    if (this.end === undefined) throw new Error("the machine did not end");
+    return this.end;
   }
 
   #sleep(): void {

@@ -1,10 +1,10 @@
-// How a machine presents itself (SMBIOS 3.0 §7.2).
+// How a machine presents itself (DSP0134 3.0 §7.2).
 import type { SystemIdentity } from "../../firmware/platform.ts";
 
 const VERSION_AT = 6;
 const VARIANT_AT = 8;
 
-/** A board's name, and a random identifier (RFC 9562 §5.4, version 4). */
+/** A board's name, and a random identifier (a UUID of version 4). */
 export function identityOf(product: string, random: (into: Uint8Array) => void): SystemIdentity {
   const uuid = new Uint8Array(16);
   random(uuid);
