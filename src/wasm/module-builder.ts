@@ -14,6 +14,7 @@ export class ModuleBuilder {
   readonly #exports: { name: string; kind: number; index: number }[] = [];
   #memory: { module: string; name: string; initial: number; maximum: number; shared: boolean } | undefined;
   #table: readonly number[] | undefined;
+  readonly #names = new Map<number, string>();
 
   /** Index of a function type; equal types share one. */
   type(t: FunctionType): number {
@@ -50,6 +51,11 @@ export class ModuleBuilder {
     this.#exports.push({ name, kind: 0, index });
   }
 
+  /** Gives a function a name that profilers and stack traces show (Core §7.4.1, name section). */
+  nameFunction(index: number, name: string): void {
+    this.#names.set(index, name);
+  }
+
   /** The module's own table, filled with these functions. */
   table(functions: readonly number[]): void {
     this.#table = functions;
@@ -70,7 +76,15 @@ export class ModuleBuilder {
       });
     }
     section(out, 10, this.#functions.length, (c) => this.#functions.forEach((f) => writeBody(c, f!)));
+    if (this.#names.size > 0) this.#writeNames(out);
     return out.bytes().slice();
+  }
+
+  #writeNames(out: Code): void {
+    const map = new Code().u(this.#names.size);
+    for (const [index, name] of [...this.#names].sort(([a], [b]) => a - b)) map.u(index).name(name);
+    const section = new Code().name("name").byte(1).u(map.length).raw(map.bytes());
+    out.byte(0).u(section.length).raw(section.bytes());
   }
 
   #writeImports(out: Code): void {

@@ -57,6 +57,8 @@ export interface ModuleOptions {
    * branch leaves its page. For measuring what the hot list should hold.
    */
   readonly profile?: boolean;
+  /** Name the functions, for profilers. */
+  readonly names?: boolean;
 }
 
 /** Generates the module's bytes. The hottest cases come first. */
@@ -83,6 +85,11 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
   m.define(run, { params: ["i32", "i32"], result: "i32" }, loop.locals.types, loop.code);
   m.exportFunction("run", run);
   m.table(handlerIndex);
+  if (options.names) {
+    m.nameFunction(run, "run");
+    for (const [name, index] of routineIndex) m.nameFunction(index, name);
+    bodies.forEach((body, i) => m.nameFunction(handlerIndex[i]!, body.signature.name));
+  }
   return m.finish();
 }
 

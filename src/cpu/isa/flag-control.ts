@@ -16,9 +16,14 @@ function setCarry(o: Sem, cf: Expr): void {
 const change = (o: Sem, mask: number, on: boolean): void =>
   o.setState("eflags", on ? o.or(o.state("eflags"), mask) : o.and(o.state("eflags"), ~mask));
 
-/** Interrupts stay off until after the next instruction when STI turns them on (SDM 2B, STI). */
+/**
+ * Interrupts stay off until after the next instruction when STI turns them on (SDM 2B, STI). Nothing can tell when none is waiting:
+ * one that the next instruction causes comes after it anyway. Kernels run STI all the time, so the shadow is cast only then.
+ */
 function enableInterrupts(o: Sem): void {
-  o.if(o.not(o.and(o.state("eflags"), EFLAGS.IF)), () => o.setState("shadow", o.i32(SHADOW.sti)));
+  const waiting = o.or(o.state("intr"), o.state("nmiPending"));
+  const wasOff = o.not(o.and(o.state("eflags"), EFLAGS.IF));
+  o.if(o.and(wasOff, o.ne(waiting, 0)), () => o.setState("shadow", o.i32(SHADOW.sti)));
   change(o, EFLAGS.IF, true);
 }
 
