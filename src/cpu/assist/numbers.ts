@@ -52,10 +52,13 @@ export const FUNCTION = {
 } as const;
 
 /**
- * A result of HELPER.transcendental in the scratch area, and the next `size` bytes on: when `rounds`, a sign in `head`, an exponent and
- * 128 bits; otherwise a head and a significand in `high`. `raised` are exceptions found beforehand.
+ * A result of HELPER.transcendental in the scratch area, and the next `size` bytes on: unless `rounds` is ROUNDS.no, a sign in
+ * `head`, an exponent and 128 bits; otherwise a head and a significand in `high`. `raised` are exceptions found beforehand.
  */
 export const FUNCTION_RESULT = { size: 40, rounds: 0, head: 4, exponent: 8, raised: 12, high: 16, low: 24 } as const;
+
+/** How such a result is rounded. */
+export const ROUNDS = { no: 0, control: 1, nearest: 2 } as const;
 
 /** Arguments of the far transfers' helpers: operand size in bytes << 16, below it the selector, or how many bytes RET releases. */
 export const FAR_ARGUMENT = { sizeShift: 16, mask: 0xffff } as const;
