@@ -222,14 +222,15 @@ function logarithm2(v: bigint): bigint {
 const SQUARE_ROOT_2 = 0xb504_f333_f9de_6484n << (SHIFT - 63n);
 
 /** y · value · 2^unit, for a signed value. */
-function times(y: Real, value: bigint, unit: number, exact = false): Unrounded {
+function times(y: Real, value: bigint, unit: number): Unrounded {
   const negative = value < 0n;
-  return unrounded(y.negative !== negative, y.significand * (negative ? -value : value), unit + y.exponent - 63, exact);
+  return unrounded(y.negative !== negative, y.significand * (negative ? -value : value), unit + y.exponent - 63);
 }
 
 /** y · log2(x), x > 0 and not 1. */
 export function timesLogarithm(y: Real, x: Real): Unrounded {
-  if (x.significand === 1n << 63n) return times(y, BigInt(x.exponent), 0, true);
+  // Powers of two give products that may be exact; silicon says "inexact" all the same.
+  if (x.significand === 1n << 63n) return { ...times(y, BigInt(x.exponent), 0), nearest: true };
   // The exponent is taken out, except of numbers just below 1.
   const near = x.exponent === -1;
   const mantissa = logarithm2(shift(x.significand, F - 63 - (near ? 1 : 0)));
