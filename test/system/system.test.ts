@@ -12,6 +12,7 @@ const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending
   debug: [78, "finished"],
   "endless-breakpoint": [1, "timeout"],
   ia32e: [134, "finished"],
+  "paging-long": [159, "finished"],
   "protected-gates": [108, "finished"],
   "real-mode": [34, "finished"],
   "real-triple-fault": [1, "shutdown"],

@@ -1,4 +1,4 @@
-/* Runs one bare-metal program (programs/prelude.inc) on the host's processor through /dev/kvm:
+/* Runs one bare-metal program (programs/prelude.mac) on the host's processor through /dev/kvm:
  *
  *   run IMAGE MILLISECONDS
  *

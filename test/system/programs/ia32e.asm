@@ -14,7 +14,6 @@ STACK_INNER equ 0x7000              ; RSP0 of the task state segment
 STACK_IST1 equ 0x6808               ; not aligned on purpose
 STACK_IST2 equ 0x6400
 STACK3  equ 0x6000
-RETURN0 equ GOT + 64
 PML4    equ 0x100000
 UNMAPPED equ 0x200000               ; the first linear address without a page
 
