@@ -24,6 +24,8 @@ const PHYSICAL = (1n << BigInt(PHYSICAL_BITS)) - 1n;
 
 /** Offset of the MTRR file in the state: 16 variable, 11 fixed, the default type. */
 export const MTRR_FILE = 0x700;
+/** Offset of MSR_POWER_CTL, behind it. Linux's idle driver for our model of processor writes it. */
+const POWER_CTL: number = MTRR_FILE + 28 * 8;
 
 /**
  * IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
@@ -48,6 +50,7 @@ const TABLE: [number, Msr][] = [
   [0x17a, { name: "IA32_MCG_STATUS", slot: "mcgStatus", writable: 7n }],
   [0x1a0, { name: "IA32_MISC_ENABLE", slot: "miscEnable", writable: ALL }],
   [0x1d9, { name: "IA32_DEBUGCTL", slot: "debugCtl", writable: 0n }],
+  [0x1fc, { name: "MSR_POWER_CTL", offset: POWER_CTL, writable: ALL }],
   [0x277, { name: "IA32_PAT", slot: "pat", writable: 0x0707_0707_0707_0707n }],
   [0x2ff, { name: "IA32_MTRR_DEF_TYPE", offset: MTRR_FILE + 27 * 8, writable: 0xcffn }],
   [0xc000_0080, { name: "IA32_EFER", slot: "efer", writable: BigInt(EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE) }],

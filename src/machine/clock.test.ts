@@ -57,15 +57,34 @@ describe("MachineClock", () => {
     clock.resume();
     clock.grant(2e6);
     host.now += 100e6;
-    expect(clock.now()).toBe(2e6);
+    const crept = clock.now() - 2e6;
+    expect(crept).toBeGreaterThan(0);
+    expect(crept).toBeLessThan(1e6);
     clock.grant(1.6e6);
-    expect([clock.now(), clock.debtNs]).toEqual([2.1e6, 97.9e6]);
-    clock.arm(52.1e6, () => {});
+    expect(clock.now()).toBeCloseTo(2e6 + crept + 0.1e6, 0);
+    expect(clock.now() + clock.debtNs).toBeCloseTo(100e6, 0);
+    clock.arm(50e6, () => {});
     expect(clock.await()).toBe(0);
-    expect([clock.now(), clock.debtNs]).toEqual([52.1e6, 47.9e6]);
+    expect(clock.now()).toBeCloseTo(50e6, 0);
     clock.fireDue();
     expect(clock.await()).toBe(Number.POSITIVE_INFINITY);
-    expect([clock.now(), clock.debtNs]).toEqual([100e6, 0]);
+    expect(clock.now()).toBeCloseTo(100e6, 0);
+    expect(clock.debtNs).toBe(0);
+  });
+
+  it("never stands still, also beyond what was granted, and says so to whoever grants", () => {
+    const { host, clock } = hosted();
+    let limits = 0;
+    clock.onLimit = () => void limits++;
+    clock.resume();
+    clock.grant(1000);
+    let before = clock.now();
+    for (let look = 0; look < 1000; look++) {
+      host.now += 100;
+      expect(clock.now()).toBeGreaterThan(before);
+      before = clock.now();
+    }
+    expect(limits).toBeGreaterThan(1900);
   });
 
   it("does not let a late wake-up cost ticks, and passes on what is too long to hide", () => {
@@ -74,13 +93,13 @@ describe("MachineClock", () => {
     clock.arm(10e6, () => {});
     expect(clock.await()).toBe(10e6);
     host.now += 40e6;
-    expect(clock.now()).toBe(11e6);
+    expect(clock.now()).toBeLessThan(12e6);
     clock.grant(1e6);
     host.now += 3600e9;
     clock.fireDue();
     clock.arm(20e6, () => {});
     expect(clock.await()).toBeLessThanOrEqual(0);
-    expect(clock.now()).toBe(40e6 + 3600e9);
+    expect(clock.now()).toBeCloseTo(40e6 + 3600e9, -1);
   });
 
   it("never goes back, and is the host's time less pauses and debt, whatever happens", () => {

@@ -2,8 +2,8 @@
 // with one another by construction, and with the host because of the debt.
 //
 // A host that is busy takes the processor away from us for many milliseconds. If the guest's time ran on meanwhile, its ticks would be lost and it
-// would find its clocks in disagreement (Linux: "Marking clocksource 'tsc' as unstable"). So time passes only as far as it was granted; what the
-// host took beyond that is a debt to the guest, which is paid back a little with each slice, and at once when the guest has nothing to do.
+// would find its clocks in disagreement (Linux: "Marking clocksource 'tsc' as unstable"). So time passes only as far as it was granted; all but a
+// trace of what the host took beyond that is a debt to the guest, which is paid back a little with each slice, and at once when the guest has nothing to do.
 //
 //   host   ───────────────────────|  stall  |────────────────────────────────>
 //   guest  ───────────────────────|---------------------------───────────────>
@@ -16,6 +16,9 @@ import { TimerQueue } from "./timer-queue.ts";
 const REPAYMENT = 1 / 16;
 /** How late a sleeping machine may wake without owing anything. */
 const OVERSLEEP_NS = 1e6;
+/** How fast time creeps beyond what was granted, and how far at most: clocks that stand still are a fault that guests look for. */
+const CREEP = 1 / 64;
+const CREEP_MOST_NS = 1e6;
 /** Nothing hides a gap as long as this: a stopped process, a suspended host. It is passed on as soon as the guest is idle. */
 const LONGEST_DEBT_NS = 10e9;
 
@@ -23,11 +26,13 @@ const LONGEST_DEBT_NS = 10e9;
 export class MachineClock implements Clock {
   /** Told of every timer that becomes the next one to fire. */
   onEarlier: (atNs: number) => void = () => {};
+  /** Told when somebody looks and finds that what was granted has passed. */
+  onLimit: () => void = () => {};
   readonly #host: HostClock;
   readonly #timers = new TimerQueue();
   /** Host time at guest time 0. */
   #origin = 0;
-  /** Guest time goes no further than this. */
+  /** What was granted; beyond it guest time only creeps. */
   #limit = 0;
   #debt = 0;
   #paused = true;
@@ -37,7 +42,11 @@ export class MachineClock implements Clock {
   }
 
   now(): number {
-    return this.#paused ? this.#limit : Math.min(this.#host.nowNs() - this.#origin, this.#limit);
+    if (this.#paused) return this.#limit;
+    const time = this.#hostTime();
+    if (time <= this.#limit) return time;
+    this.onLimit();
+    return this.#limit + creep(time - this.#limit);
   }
 
   wallClockMs(): number {
@@ -68,8 +77,7 @@ export class MachineClock implements Clock {
 
   /** Lets time stand still. */
   pause(): void {
-    this.#settle();
-    this.#limit = this.now();
+    this.#limit = this.#settle();
     this.#paused = true;
   }
 
@@ -77,14 +85,14 @@ export class MachineClock implements Clock {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#origin = this.#host.nowNs() - this.#limit;
+    this.#origin = Math.floor(this.#host.nowNs()) - this.#limit;
   }
 
   /** The guest runs: lets at most `ns` pass until the next grant. */
   grant(ns: number): void {
     if (this.#paused) return;
     const now = this.#settle();
-    this.#limit = this.#repay(now, ns * REPAYMENT) + ns;
+    this.#limit = this.#repay(now, ns * REPAYMENT) + Math.floor(ns);
   }
 
   /** The guest waits for the next timer: lets time pass until then, and gives how many ns that is. Infinity when there is no timer. */
@@ -93,26 +101,36 @@ export class MachineClock implements Clock {
     if (this.#paused) return until - this.#limit;
     const now = this.#settle();
     const reached = this.#repay(now, this.#debt > LONGEST_DEBT_NS ? this.#debt : Math.max(until - now, 0));
-    this.#limit = Math.max(until, reached) + OVERSLEEP_NS;
+    this.#limit = Math.ceil(Math.max(until, reached)) + OVERSLEEP_NS;
     return until - reached;
+  }
+
+  /** Whole nanoseconds, so that no rounding ever takes time back. */
+  #hostTime(): number {
+    return Math.floor(this.#host.nowNs()) - this.#origin;
   }
 
   /** Turns what the host took beyond the limit into debt; gives the time. */
   #settle(): number {
     if (this.#paused) return this.#limit;
-    const time = this.#host.nowNs() - this.#origin;
-    const beyond = time - this.#limit;
-    if (beyond <= 0) return time;
-    this.#origin += beyond;
-    this.#debt += beyond;
-    return this.#limit;
+    const time = this.#hostTime();
+    if (time <= this.#limit) return time;
+    const reached = this.#limit + creep(time - this.#limit);
+    this.#origin += time - reached;
+    this.#debt += time - reached;
+    return reached;
   }
 
   /** Pays back at most `most`; gives the time after that. */
   #repay(now: number, most: number): number {
-    const paid = Math.min(this.#debt, most);
+    const paid = Math.floor(Math.min(this.#debt, most));
     this.#debt -= paid;
     this.#origin -= paid;
     return now + paid;
   }
+}
+
+function creep(beyondNs: number): number {
+  const creeping = beyondNs * CREEP;
+  return Math.floor(creeping / (1 + creeping / CREEP_MOST_NS));
 }
