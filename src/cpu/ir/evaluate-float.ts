@@ -47,12 +47,20 @@ export function floatOperator(name: string, width: number, a: number, b: number)
   return value === undefined ? undefined : { value: width === 32 ? Math.fround(value) : value, compared: false };
 }
 
-function fromInteger(name: string, width: number, v: Value): number | undefined {
+/** An integer that rounds to single precision as `v` does but has 53 bits at most: what is below them becomes one sticky bit. */
+function shorten(v: bigint): number {
+  const size = v < 0n ? -v : v;
+  const excess = BigInt(Math.max(0, size.toString(2).length - 52));
+  const kept = (size >> excess) << excess;
+  const sticky = kept === size ? 0n : 1n << excess;
+  return Number(v < 0n ? -(kept | sticky) : kept | sticky);
+}
+
+function fromInteger(name: string, width: number, v: Value): number {
   const from = name.startsWith("convert_i64") ? 64 : 32;
   const bits = BigInt.asUintN(from, BigInt(v));
-  const value = Number(name.endsWith("_s") ? BigInt.asIntN(from, bits) : bits);
-  if (width === 64) return value;
-  return from === 32 ? Math.fround(value) : undefined;
+  const value = name.endsWith("_s") ? BigInt.asIntN(from, bits) : bits;
+  return width === 64 ? Number(value) : Math.fround(shorten(value));
 }
 
 /** f32 and f64 operators by name. */

@@ -51,7 +51,7 @@ export function evaluateSimd(op: string, args: readonly Value[], imm: Expr["imm"
   if (shape === "v128") return bitwise(name, args as bigint[]);
   const width = SHAPES[shape];
   if (width === undefined) throw new Error(`Bug in Nido: the evaluator has no ${op}`);
-  const float = shape.startsWith("f") ? floatLanes(name, width, args, imm) : undefined;
+  const float = conversion(op, args[0]!) ?? (shape.startsWith("f") ? floatLanes(name, width, args, imm) : undefined);
   return float ?? laneOp(name, width, args) ?? wholeOp(op, name, width, args, imm);
 }
 
@@ -66,6 +66,26 @@ function bitwise(name: string, [a = 0n, b = 0n, c = 0n]: readonly bigint[]): Val
     case "any_true": return a === 0n ? 0 : 1;
     default: throw new Error(`Bug in Nido: the evaluator has no v128.${name}`);
   }
+}
+
+/** Conversions between integer and floating-point lanes. */
+function conversion(op: string, v: Value): bigint | undefined {
+  switch (op) {
+    case "f32x4.convert_i32x4_s":
+      return join(lanes(v as bigint, 32).map((x) => toBits(Math.fround(Number(BigInt.asIntN(32, x))), 32)), 32);
+    case "f64x2.convert_low_i32x4_s":
+      return join(lanes(v as bigint, 32).slice(0, 2).map((x) => toBits(Number(BigInt.asIntN(32, x)), 64)), 64);
+    case "f64x2.promote_low_f32x4":
+      return join(lanes(v as bigint, 32).slice(0, 2).map((x) => toBits(fromBits(x, 32), 64)), 64);
+    case "i32x4.trunc_sat_f32x4_s":
+      return join(lanes(v as bigint, 32).map((x) => truncateSaturated(fromBits(x, 32))), 32);
+    default:
+      return undefined;
+  }
+}
+
+function truncateSaturated(x: number): bigint {
+  return Number.isNaN(x) ? 0n : clampS(BigInt(Math.trunc(Math.max(-(2 ** 40), Math.min(2 ** 40, x)))), 32);
 }
 
 /** Floating-point lanes; splat, extract_lane and replace_lane pass numbers. */
