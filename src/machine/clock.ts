@@ -19,8 +19,11 @@ const OVERSLEEP_NS = 1e6;
 /** How fast time creeps beyond what was granted, and how far at most: clocks that stand still are a fault that guests look for. */
 const CREEP = 1 / 64;
 const CREEP_MOST_NS = 1e6;
-/** Nothing hides a gap as long as this: a stopped process, a suspended host. It is passed on as soon as the guest is idle. */
-const LONGEST_DEBT_NS = 10e9;
+/**
+ * Nothing hides a single gap as long as this: a stopped process, a suspended host. It is passed on as soon as the guest is idle. A sum of short
+ * stalls is not: a guest whose time leapt by seconds finds its clocks in disagreement, for the PM timer wraps around every 4.7 s.
+ */
+const LONGEST_STALL_NS = 10e9;
 
 /** Guest time. Starts paused, at 0 ns. */
 export class MachineClock implements Clock {
@@ -35,6 +38,8 @@ export class MachineClock implements Clock {
   /** What was granted; beyond it guest time only creeps. */
   #limit = 0;
   #debt = 0;
+  /** What of the host's time was too long to hide and has not been passed on. */
+  #gap = 0;
   #paused = true;
 
   constructor(host: HostClock) {
@@ -67,7 +72,7 @@ export class MachineClock implements Clock {
 
   /** By how much the guest is behind the host, in ns. */
   get debtNs(): number {
-    return this.#debt;
+    return this.#debt + this.#gap;
   }
 
   /** Fires the timers that are due. */
@@ -99,8 +104,8 @@ export class MachineClock implements Clock {
   await(): number {
     const until = this.#timers.nextAt;
     if (this.#paused) return until - this.#limit;
-    const now = this.#settle();
-    const reached = this.#repay(now, this.#debt > LONGEST_DEBT_NS ? this.#debt : Math.max(until - now, 0));
+    const now = this.#leap(this.#settle());
+    const reached = this.#repay(now, Math.max(until - now, 0));
     this.#limit = Math.ceil(Math.max(until, reached)) + OVERSLEEP_NS;
     return until - reached;
   }
@@ -116,9 +121,19 @@ export class MachineClock implements Clock {
     const time = this.#hostTime();
     if (time <= this.#limit) return time;
     const reached = this.#limit + creep(time - this.#limit);
-    this.#origin += time - reached;
-    this.#debt += time - reached;
+    const hidden = time - reached;
+    this.#origin += hidden;
+    if (hidden > LONGEST_STALL_NS) this.#gap += hidden;
+    else this.#debt += hidden;
     return reached;
+  }
+
+  /** Passes the gap on; gives the time after that. */
+  #leap(now: number): number {
+    const gap = this.#gap;
+    this.#gap = 0;
+    this.#origin -= gap;
+    return now + gap;
   }
 
   /** Pays back at most `most`; gives the time after that. */

@@ -1,0 +1,75 @@
+// RDMSR and WRMSR against the table of registers.
+import { describe, expect, it } from "vitest";
+import { MSRS } from "../msr.ts";
+import type { StateName } from "../state.ts";
+import type { CpuContext } from "./context.ts";
+import { rdmsr, wrmsr } from "./msr.ts";
+
+/** A processor that is only its registers. */
+class Bare {
+  readonly slots: Partial<Record<StateName, bigint>> = {};
+  readonly #cpu: CpuContext;
+
+  constructor() {
+    const view = new DataView(new ArrayBuffer(0x1000));
+    this.#cpu = {
+      host: { readMsr: () => undefined, writeMsr: () => undefined, readTsc: () => 1000n },
+      base: 0,
+      view,
+      get32: (name: StateName) => Number(this.slots[name] ?? 0n),
+      get64: (name: StateName) => this.slots[name] ?? 0n,
+      set64: (name: StateName, value: bigint) => (this.slots[name] = value),
+      call: () => 0,
+      raise: (vector: number, code?: number): never => {
+        throw Object.assign(new Error("guest fault"), { vector, code });
+      },
+    } as unknown as CpuContext;
+  }
+
+  read(index: number): bigint {
+    this.slots.rcx = BigInt(index);
+    rdmsr(this.#cpu);
+    return ((this.slots.rdx ?? 0n) << 32n) | (this.slots.rax ?? 0n);
+  }
+
+  write(index: number, value: bigint): void {
+    Object.assign(this.slots, { rcx: BigInt(index), rax: value & 0xffff_ffffn, rdx: value >> 32n });
+    wrmsr(this.#cpu);
+  }
+}
+
+const GP = { vector: 13, code: 0 };
+
+describe("model-specific registers", () => {
+  it("give back what was written, and take no reserved bit", () => {
+    for (const [index, { name, slot, offset, writable = 0n, address }] of MSRS) {
+      if ((slot === undefined && offset === undefined) || name === "IA32_EFER") continue;
+      const cpu = new Bare();
+      const value = address === true ? 0xffff_8000_0000_1000n : name === "IA32_PAT" ? 0x0007_0406_0007_0406n : writable;
+      cpu.write(index, value);
+      expect([name, cpu.read(index)]).toEqual([name, value]);
+      for (let bit = 0n; bit < 64n; bit++) {
+        if (writable & (1n << bit)) continue;
+        expect(() => cpu.write(index, 1n << bit), `${name} bit ${bit}`).toThrow(expect.objectContaining(GP));
+      }
+      expect([name, cpu.read(index)]).toEqual([name, value]);
+    }
+  });
+
+  it("that do not exist raise #GP(0), as do commands when read and constants when written", () => {
+    const cpu = new Bare();
+    for (const index of [0x1fb, 0xc000_0105, 0xffff_ffff]) {
+      expect(() => cpu.read(index)).toThrow(expect.objectContaining(GP));
+      expect(() => cpu.write(index, 0n)).toThrow(expect.objectContaining(GP));
+    }
+    expect(() => cpu.read(0x49)).toThrow(expect.objectContaining(GP));
+    expect(() => cpu.write(0xfe, 0n)).toThrow(expect.objectContaining(GP));
+  });
+
+  it("have the one that Linux's idle driver for this family uses without asking", () => {
+    const cpu = new Bare();
+    expect(cpu.read(0x1fc)).toBe(0n);
+    cpu.write(0x1fc, 2n);
+    expect(cpu.read(0x1fc)).toBe(2n);
+  });
+});
