@@ -5,8 +5,28 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import {
-  DOUBLE, exponentOf, flushOperand, type Format, fractionOf, infinity, isInfinite, isZero, magnitude, MXCSR, raiseDenormal, raiseFlags, ROUND,
-  roundingControl, roundTo, shiftSticky, signBit, SINGLE, signOf, returnInvalid, returnNan, unpack,
+  DOUBLE,
+  exponentOf,
+  flushOperand,
+  type Format,
+  fractionOf,
+  infinity,
+  isInfinite,
+  isZero,
+  magnitude,
+  MXCSR,
+  raiseDenormal,
+  raiseFlags,
+  ROUND,
+  roundingControl,
+  roundTo,
+  shiftSticky,
+  signBit,
+  SINGLE,
+  signOf,
+  returnInvalid,
+  returnNan,
+  unpack,
 } from "./ieee.ts";
 import { divideWide, multiplyWide, squareRootWide, wideHigh } from "./wide.ts";
 
@@ -139,7 +159,11 @@ export interface Arithmetic {
 }
 
 const define = (f: Format): Arithmetic => ({
-  add: defineSum("add", f, false), sub: defineSum("sub", f, true), mul: defineMultiply(f), div: defineDivide(f), sqrt: defineSquareRoot(f),
+  add: defineSum("add", f, false),
+  sub: defineSum("sub", f, true),
+  mul: defineMultiply(f),
+  div: defineDivide(f),
+  sqrt: defineSquareRoot(f),
 });
 
 const single = define(SINGLE);

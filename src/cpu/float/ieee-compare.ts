@@ -2,7 +2,20 @@
 import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
-import { DOUBLE, flagIf, flushOperand, type Format, isNan, isSignalling, magnitude, MXCSR, raiseDenormal, raiseFlags, signOf, SINGLE } from "./ieee.ts";
+import {
+  DOUBLE,
+  flagIf,
+  flushOperand,
+  type Format,
+  isNan,
+  isSignalling,
+  magnitude,
+  MXCSR,
+  raiseDenormal,
+  raiseFlags,
+  signOf,
+  SINGLE,
+} from "./ieee.ts";
 
 /** How the first operand stands to the second. */
 export const RELATION = { less: 1, equal: 2, greater: 4, unordered: 8 } as const;

@@ -3,8 +3,29 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import {
-  DOUBLE, exponentOf, flagIf, flushOperand, type Format, fractionOf, infinity, isInfinite, isNan, isSignalling, isZero, MXCSR, nanOf, quiet,
-  raiseDenormal, raiseFlags, ROUND, roundTo, shiftSticky, signBit, signOf, SINGLE, unpack,
+  DOUBLE,
+  exponentOf,
+  flagIf,
+  flushOperand,
+  type Format,
+  fractionOf,
+  infinity,
+  isInfinite,
+  isNan,
+  isSignalling,
+  isZero,
+  MXCSR,
+  nanOf,
+  quiet,
+  raiseDenormal,
+  raiseFlags,
+  ROUND,
+  roundTo,
+  shiftSticky,
+  signBit,
+  signOf,
+  SINGLE,
+  unpack,
 } from "./ieee.ts";
 
 /** 1 when the integer below the fraction (a 64-bit binary fraction) has to be increased. */
@@ -112,7 +133,11 @@ export interface Conversion {
 }
 
 const define = (f: Format, other: Format): Conversion => ({
-  toInt32: defineToInteger(f, 32), toInt64: defineToInteger(f, 64), fromInteger: defineFromInteger(f), toIntegral: defineToIntegral(f), toOther: defineChange(f, other),
+  toInt32: defineToInteger(f, 32),
+  toInt64: defineToInteger(f, 64),
+  fromInteger: defineFromInteger(f),
+  toIntegral: defineToIntegral(f),
+  toOther: defineChange(f, other),
 });
 const single = define(SINGLE, DOUBLE);
 const double = define(DOUBLE, SINGLE);

@@ -26,7 +26,21 @@ export const SINGLE: Format = { name: "f32", bits: 32, fraction: 23, bias: 127, 
 export const DOUBLE: Format = { name: "f64", bits: 64, fraction: 52, bias: 1023, special: 0x7ff };
 
 /** MXCSR (SDM 1 §10.2.3). Masks are the flags, seven bits up. */
-export const MXCSR = { IE: 1, DE: 2, ZE: 4, OE: 8, UE: 0x10, PE: 0x20, DAZ: 0x40, UM: 0x800, OM: 0x400, maskShift: 7, rcShift: 13, FTZ: 0x8000, flags: 0x3f } as const;
+export const MXCSR = {
+  IE: 1,
+  DE: 2,
+  ZE: 4,
+  OE: 8,
+  UE: 0x10,
+  PE: 0x20,
+  DAZ: 0x40,
+  UM: 0x800,
+  OM: 0x400,
+  maskShift: 7,
+  rcShift: 13,
+  FTZ: 0x8000,
+  flags: 0x3f,
+} as const;
 /** Rounding control. */
 export const ROUND = { nearest: 0, down: 1, up: 2, zero: 3 } as const;
 /** Exceptions that are found before a result is computed. */
@@ -199,15 +213,21 @@ export function clearFlags(b: Builder, base: Expr): void {
  * Ends an instruction's arithmetic: (base). Its exceptions become sticky flags; an unmasked one is a fault, #XM or without
  * CR4.OSXMMEXCPT #UD. One found before the computation keeps those of the computation from being found (SDM 1 §11.5.3).
  */
-export const settleFlags: Routine = routine("sse.settle", ["i32"], undefined, (b, base) => {
-  const found = b.load("i32.load", base!, at("sseFlags"));
-  b.if(b.not(found), () => b.return());
-  const control = mxcsr(b, base!);
-  const unmasked = b.and(b.and(found, b.xor(b.shrU(control, MXCSR.maskShift), -1)), MXCSR.flags);
-  const counted = b.select(b.and(unmasked, BEFORE), b.and(found, BEFORE), found);
-  b.store("i32.store", base!, b.or(control, counted), at("mxcsr"));
-  b.if(unmasked, () => {
-    const reported = b.and(b.load("i32.load", base!, at("cr4")), CR4.OSXMMEXCPT);
-    b.call(raise, base!, b.or(b.select(reported, b.i32(VECTOR.XM), b.i32(VECTOR.UD)), FAULT.pending), b.i32(0));
-  });
-}, { faults: true });
+export const settleFlags: Routine = routine(
+  "sse.settle",
+  ["i32"],
+  undefined,
+  (b, base) => {
+    const found = b.load("i32.load", base!, at("sseFlags"));
+    b.if(b.not(found), () => b.return());
+    const control = mxcsr(b, base!);
+    const unmasked = b.and(b.and(found, b.xor(b.shrU(control, MXCSR.maskShift), -1)), MXCSR.flags);
+    const counted = b.select(b.and(unmasked, BEFORE), b.and(found, BEFORE), found);
+    b.store("i32.store", base!, b.or(control, counted), at("mxcsr"));
+    b.if(unmasked, () => {
+      const reported = b.and(b.load("i32.load", base!, at("cr4")), CR4.OSXMMEXCPT);
+      b.call(raise, base!, b.or(b.select(reported, b.i32(VECTOR.XM), b.i32(VECTOR.UD)), FAULT.pending), b.i32(0));
+    });
+  },
+  { faults: true },
+);

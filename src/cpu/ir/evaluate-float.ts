@@ -29,17 +29,38 @@ function nearest(x: number): number {
 }
 
 const ONE: Readonly<Record<string, (a: number) => number>> = {
-  abs: Math.abs, neg: (a) => -a, sqrt: Math.sqrt, ceil: Math.ceil, floor: Math.floor, trunc: Math.trunc, nearest,
+  abs: Math.abs,
+  neg: (a) => -a,
+  sqrt: Math.sqrt,
+  ceil: Math.ceil,
+  floor: Math.floor,
+  trunc: Math.trunc,
+  nearest,
 };
 const TWO: Readonly<Record<string, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b, div: (a, b) => a / b, min: Math.min, max: Math.max,
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  min: Math.min,
+  max: Math.max,
 };
 const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
-  eq: (a, b) => a === b, ne: (a, b) => a !== b, lt: (a, b) => a < b, gt: (a, b) => a > b, le: (a, b) => a <= b, ge: (a, b) => a >= b,
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  lt: (a, b) => a < b,
+  gt: (a, b) => a > b,
+  le: (a, b) => a <= b,
+  ge: (a, b) => a >= b,
 };
 
 /** An operator of two numbers (or one) of `width` bits, or undefined when it is none: a number, or 0 and 1 for a comparison. */
-export function floatOperator(name: string, width: number, a: number, b: number): { readonly value: number; readonly compared: boolean } | undefined {
+export function floatOperator(
+  name: string,
+  width: number,
+  a: number,
+  b: number,
+): { readonly value: number; readonly compared: boolean } | undefined {
   const compare = COMPARE[name];
   if (compare) return { value: compare(a, b) ? 1 : 0, compared: true };
   const value = ONE[name]?.(a) ?? TWO[name]?.(a, b);

@@ -27,19 +27,35 @@ const all = (c: boolean): bigint => (c ? -1n : 0n);
 
 /** Lane by lane over unsigned lanes. */
 const UNSIGNED: Readonly<Record<string, LaneFunction>> = {
-  add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b, neg: (a) => -a,
-  add_sat_u: (a, b, w) => clampU(a + b, w), sub_sat_u: (a, b, w) => clampU(a - b, w),
-  min_u: (a, b) => (a < b ? a : b), max_u: (a, b) => (a > b ? a : b), avgr_u: (a, b) => (a + b + 1n) >> 1n,
-  eq: (a, b) => all(a === b), ne: (a, b) => all(a !== b),
-  lt_u: (a, b) => all(a < b), gt_u: (a, b) => all(a > b), le_u: (a, b) => all(a <= b), ge_u: (a, b) => all(a >= b),
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  neg: (a) => -a,
+  add_sat_u: (a, b, w) => clampU(a + b, w),
+  sub_sat_u: (a, b, w) => clampU(a - b, w),
+  min_u: (a, b) => (a < b ? a : b),
+  max_u: (a, b) => (a > b ? a : b),
+  avgr_u: (a, b) => (a + b + 1n) >> 1n,
+  eq: (a, b) => all(a === b),
+  ne: (a, b) => all(a !== b),
+  lt_u: (a, b) => all(a < b),
+  gt_u: (a, b) => all(a > b),
+  le_u: (a, b) => all(a <= b),
+  ge_u: (a, b) => all(a >= b),
   popcnt: (a) => BigInt(a.toString(2).replaceAll("0", "").length),
 };
 
 /** Lane by lane over signed lanes. */
 const SIGNED: Readonly<Record<string, LaneFunction>> = {
-  add_sat_s: (a, b, w) => clampS(a + b, w), sub_sat_s: (a, b, w) => clampS(a - b, w),
-  min_s: (a, b) => (a < b ? a : b), max_s: (a, b) => (a > b ? a : b), abs: (a) => (a < 0n ? -a : a),
-  lt_s: (a, b) => all(a < b), gt_s: (a, b) => all(a > b), le_s: (a, b) => all(a <= b), ge_s: (a, b) => all(a >= b),
+  add_sat_s: (a, b, w) => clampS(a + b, w),
+  sub_sat_s: (a, b, w) => clampS(a - b, w),
+  min_s: (a, b) => (a < b ? a : b),
+  max_s: (a, b) => (a > b ? a : b),
+  abs: (a) => (a < 0n ? -a : a),
+  lt_s: (a, b) => all(a < b),
+  gt_s: (a, b) => all(a > b),
+  le_s: (a, b) => all(a <= b),
+  ge_s: (a, b) => all(a >= b),
   q15mulr_sat_s: (a, b) => clampS((a * b + 0x4000n) >> 15n, 16),
 };
 
@@ -57,14 +73,22 @@ export function evaluateSimd(op: string, args: readonly Value[], imm: Expr["imm"
 
 function bitwise(name: string, [a = 0n, b = 0n, c = 0n]: readonly bigint[]): Value {
   switch (name) {
-    case "not": return a ^ MASK128;
-    case "and": return a & b;
-    case "andnot": return a & (b ^ MASK128);
-    case "or": return a | b;
-    case "xor": return a ^ b;
-    case "bitselect": return (a & c) | (b & (c ^ MASK128));
-    case "any_true": return a === 0n ? 0 : 1;
-    default: throw new Error(`Bug in Nido: the evaluator has no v128.${name}`);
+    case "not":
+      return a ^ MASK128;
+    case "and":
+      return a & b;
+    case "andnot":
+      return a & (b ^ MASK128);
+    case "or":
+      return a | b;
+    case "xor":
+      return a ^ b;
+    case "bitselect":
+      return (a & c) | (b & (c ^ MASK128));
+    case "any_true":
+      return a === 0n ? 0 : 1;
+    default:
+      throw new Error(`Bug in Nido: the evaluator has no v128.${name}`);
   }
 }
 
@@ -72,13 +96,29 @@ function bitwise(name: string, [a = 0n, b = 0n, c = 0n]: readonly bigint[]): Val
 function conversion(op: string, v: Value): bigint | undefined {
   switch (op) {
     case "f32x4.convert_i32x4_s":
-      return join(lanes(v as bigint, 32).map((x) => toBits(Math.fround(Number(BigInt.asIntN(32, x))), 32)), 32);
+      return join(
+        lanes(v as bigint, 32).map((x) => toBits(Math.fround(Number(BigInt.asIntN(32, x))), 32)),
+        32,
+      );
     case "f64x2.convert_low_i32x4_s":
-      return join(lanes(v as bigint, 32).slice(0, 2).map((x) => toBits(Number(BigInt.asIntN(32, x)), 64)), 64);
+      return join(
+        lanes(v as bigint, 32)
+          .slice(0, 2)
+          .map((x) => toBits(Number(BigInt.asIntN(32, x)), 64)),
+        64,
+      );
     case "f64x2.promote_low_f32x4":
-      return join(lanes(v as bigint, 32).slice(0, 2).map((x) => toBits(fromBits(x, 32), 64)), 64);
+      return join(
+        lanes(v as bigint, 32)
+          .slice(0, 2)
+          .map((x) => toBits(fromBits(x, 32), 64)),
+        64,
+      );
     case "i32x4.trunc_sat_f32x4_s":
-      return join(lanes(v as bigint, 32).map((x) => truncateSaturated(fromBits(x, 32))), 32);
+      return join(
+        lanes(v as bigint, 32).map((x) => truncateSaturated(fromBits(x, 32))),
+        32,
+      );
     default:
       return undefined;
   }
@@ -90,14 +130,25 @@ function truncateSaturated(x: number): bigint {
 
 /** Floating-point lanes; splat, extract_lane and replace_lane pass numbers. */
 function floatLanes(name: string, width: number, args: readonly Value[], imm: Expr["imm"]): Value | undefined {
-  if (name === "splat") return join(Array.from({ length: 128 / width }, () => toBits(Number(args[0]), width)), width);
+  if (name === "splat")
+    return join(
+      Array.from({ length: 128 / width }, () => toBits(Number(args[0]), width)),
+      width,
+    );
   const a = lanes(BigInt(args[0]!), width);
   if (name === "extract_lane") return fromBits(a[Number(imm)]!, width);
-  if (name === "replace_lane") return join(a.map((x, i) => (i === Number(imm) ? toBits(Number(args[1]), width) : x)), width);
+  if (name === "replace_lane")
+    return join(
+      a.map((x, i) => (i === Number(imm) ? toBits(Number(args[1]), width) : x)),
+      width,
+    );
   const b = lanes(BigInt(args[1] ?? 0), width);
   const results = a.map((x, i) => floatOperator(name, width, fromBits(x, width), fromBits(b[i]!, width)));
   if (results.some((r) => r === undefined)) return undefined;
-  return join(results.map((r) => (r!.compared ? -BigInt(r!.value) : toBits(r!.value, width))), width);
+  return join(
+    results.map((r) => (r!.compared ? -BigInt(r!.value) : toBits(r!.value, width))),
+    width,
+  );
 }
 
 function laneOp(name: string, width: number, args: readonly Value[]): bigint | undefined {
@@ -107,7 +158,10 @@ function laneOp(name: string, width: number, args: readonly Value[]): bigint | u
   const a = lanes(BigInt(args[0]!), width);
   const b = lanes(BigInt(args[1] ?? 0), width);
   const signed = (n: bigint): bigint => BigInt.asIntN(width, n);
-  return join(a.map((x, i) => (f ? f(x, b[i]!, width) : g!(signed(x), signed(b[i]!), width))), width);
+  return join(
+    a.map((x, i) => (f ? f(x, b[i]!, width) : g!(signed(x), signed(b[i]!), width))),
+    width,
+  );
 }
 
 function wholeOp(op: string, name: string, width: number, args: readonly Value[], imm: Expr["imm"]): Value {
@@ -115,22 +169,55 @@ function wholeOp(op: string, name: string, width: number, args: readonly Value[]
   const lane = Number(imm instanceof Uint8Array ? 0 : imm);
   const narrowWidth = width;
   switch (name) {
-    case "splat": return join(Array.from({ length: 128 / width }, () => BigInt(args[0]!)), width);
-    case "extract_lane": return width === 64 ? a[lane]! : Number(BigInt.asIntN(32, a[lane]!));
-    case "extract_lane_u": return Number(a[lane]!);
-    case "extract_lane_s": return Number(BigInt.asIntN(width, a[lane]!));
-    case "replace_lane": return join(a.map((x, i) => (i === lane ? BigInt(args[1]!) : x)), width);
+    case "splat":
+      return join(
+        Array.from({ length: 128 / width }, () => BigInt(args[0]!)),
+        width,
+      );
+    case "extract_lane":
+      return width === 64 ? a[lane]! : Number(BigInt.asIntN(32, a[lane]!));
+    case "extract_lane_u":
+      return Number(a[lane]!);
+    case "extract_lane_s":
+      return Number(BigInt.asIntN(width, a[lane]!));
+    case "replace_lane":
+      return join(
+        a.map((x, i) => (i === lane ? BigInt(args[1]!) : x)),
+        width,
+      );
     case "shuffle": {
       const bytes = [...a, ...lanes(args[1] as bigint, 8)];
-      return join([...(imm as Uint8Array)].map((i) => bytes[i]!), 8);
+      return join(
+        [...(imm as Uint8Array)].map((i) => bytes[i]!),
+        8,
+      );
     }
-    case "swizzle": return join(lanes(args[1] as bigint, 8).map((i) => (i < 16n ? a[Number(i)]! : 0n)), 8);
-    case "shl": return join(a.map((x) => x << BigInt(Number(args[1]) & (width - 1))), width);
-    case "shr_u": return join(a.map((x) => x >> BigInt(Number(args[1]) & (width - 1))), width);
-    case "shr_s": return join(a.map((x) => BigInt.asIntN(width, x) >> BigInt(Number(args[1]) & (width - 1))), width);
-    case "bitmask": return a.reduce((acc, x, i) => acc | (Number(x >> BigInt(width - 1)) << i), 0);
-    case "all_true": return a.every((x) => x !== 0n) ? 1 : 0;
-    default: return widthChanging(op, name, narrowWidth, args as bigint[]);
+    case "swizzle":
+      return join(
+        lanes(args[1] as bigint, 8).map((i) => (i < 16n ? a[Number(i)]! : 0n)),
+        8,
+      );
+    case "shl":
+      return join(
+        a.map((x) => x << BigInt(Number(args[1]) & (width - 1))),
+        width,
+      );
+    case "shr_u":
+      return join(
+        a.map((x) => x >> BigInt(Number(args[1]) & (width - 1))),
+        width,
+      );
+    case "shr_s":
+      return join(
+        a.map((x) => BigInt.asIntN(width, x) >> BigInt(Number(args[1]) & (width - 1))),
+        width,
+      );
+    case "bitmask":
+      return a.reduce((acc, x, i) => acc | (Number(x >> BigInt(width - 1)) << i), 0);
+    case "all_true":
+      return a.every((x) => x !== 0n) ? 1 : 0;
+    default:
+      return widthChanging(op, name, narrowWidth, args as bigint[]);
   }
 }
 
@@ -143,15 +230,29 @@ function widthChanging(op: string, name: string, width: number, [a = 0n, b = 0n]
   const part = (v: bigint): bigint[] => take(v).slice(half, half + 128 / width);
   if (name.startsWith("narrow")) {
     const clampTo = signed ? clampS : clampU;
-    return join([...lanes(a, source), ...lanes(b, source)].map((x) => clampTo(BigInt.asIntN(source, x), width)), width);
+    return join(
+      [...lanes(a, source), ...lanes(b, source)].map((x) => clampTo(BigInt.asIntN(source, x), width)),
+      width,
+    );
   }
   if (name.startsWith("extend")) return join(part(a), width);
-  if (name.startsWith("extmul")) return join(part(a).map((x, i) => x * part(b)[i]!), width);
+  if (name.startsWith("extmul"))
+    return join(
+      part(a).map((x, i) => x * part(b)[i]!),
+      width,
+    );
   const x = take(a);
-  if (name.startsWith("extadd")) return join(Array.from({ length: 128 / width }, (_, i) => x[2 * i]! + x[2 * i + 1]!), width);
+  if (name.startsWith("extadd"))
+    return join(
+      Array.from({ length: 128 / width }, (_, i) => x[2 * i]! + x[2 * i + 1]!),
+      width,
+    );
   if (name.startsWith("dot")) {
     const y = take(b);
-    return join(Array.from({ length: 4 }, (_, i) => x[2 * i]! * y[2 * i]! + x[2 * i + 1]! * y[2 * i + 1]!), 32);
+    return join(
+      Array.from({ length: 4 }, (_, i) => x[2 * i]! * y[2 * i]! + x[2 * i + 1]! * y[2 * i + 1]!),
+      32,
+    );
   }
   throw new Error(`Bug in Nido: the evaluator has no ${op}`);
 }

@@ -94,8 +94,10 @@ class Preparation {
         const [condition, then, otherwise] = [this.#value(s.c), this.list(s.then), this.list(s.else)];
         return (f) => (condition(f) !== 0 ? then(f) : otherwise(f));
       }
-      case "block": return this.#block(s);
-      case "loop": return this.#loop(s);
+      case "block":
+        return this.#block(s);
+      case "loop":
+        return this.#loop(s);
       case "br": {
         const condition = s.c === undefined ? undefined : this.#value(s.c);
         return (f) => (condition === undefined || condition(f) !== 0 ? s.label : "next");
@@ -106,8 +108,11 @@ class Preparation {
         const other = this.list(s.other);
         return (f) => (cases[Number(on(f)) >>> 0] ?? other)(f);
       }
-      case "call": return this.#call(s);
-      case "copy": case "fill": return this.#bulk(s);
+      case "call":
+        return this.#call(s);
+      case "copy":
+      case "fill":
+        return this.#bulk(s);
       case "ret": {
         const value = s.e && this.#value(s.e);
         return (f) => {
@@ -149,7 +154,10 @@ class Preparation {
     const answer = (f: Frame, values: Value[]): Value | undefined =>
       target.kind === "host" ? f.context.host(target.name, values) : evaluate(f.context.body(target), values, f.context);
     return effect((f) => {
-      const result = answer(f, args.map((a) => a(f)));
+      const result = answer(
+        f,
+        args.map((a) => a(f)),
+      );
       if (n >= 0) f.values[n] = result ?? 0;
     });
   }
@@ -181,7 +189,11 @@ class Preparation {
     if (e.op === "select") return (f) => (c!(f) !== 0 ? a!(f) : b!(f));
     const operator = integerOperator(e.op);
     if (operator) return b === undefined ? (f) => operator(a!(f), 0) : (f) => operator(a!(f), b(f));
-    return (f) => special(e, args.map((arg) => arg(f)));
+    return (f) =>
+      special(
+        e,
+        args.map((arg) => arg(f)),
+      );
   }
 }
 

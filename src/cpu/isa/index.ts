@@ -26,11 +26,45 @@ import { segment } from "./segment.ts";
 import { shift } from "./shift.ts";
 import { stack } from "./stack.ts";
 import { string } from "./string.ts";
-import { x87 } from "./x87/index.ts";
 import { sseFloat } from "./sse-float.ts";
 import { sseFloatConvert } from "./sse-float-convert.ts";
 import { sseFloatDot } from "./sse-float-dot.ts";
+import { sseFloatRound } from "./sse-float-round.ts";
+import { x87 } from "./x87/index.ts";
 import type { Instruction } from "./instruction.ts";
 
 /** All instructions, family by family. */
-export const INSTRUCTIONS: readonly Instruction[] = [...arith, ...branch, ...moves, ...stack, ...bit, ...shift, ...muldiv, ...string, ...io, ...interrupt, ...segment, ...far, ...flagControl, ...bcd, ...hint, ...system, ...syscall, ...sseState, ...sseMove, ...sseInteger, ...sseShift, ...sseShuffle, ...sseLane, ...sseString, ...aes, ...carryless, ...mmx, ...x87, ...sseFloat, ...sseFloatConvert, ...sseFloatDot];
+export const INSTRUCTIONS: readonly Instruction[] = [
+  ...arith,
+  ...branch,
+  ...moves,
+  ...stack,
+  ...bit,
+  ...shift,
+  ...muldiv,
+  ...string,
+  ...io,
+  ...interrupt,
+  ...segment,
+  ...far,
+  ...flagControl,
+  ...bcd,
+  ...hint,
+  ...system,
+  ...syscall,
+  ...sseState,
+  ...sseMove,
+  ...sseInteger,
+  ...sseShift,
+  ...sseShuffle,
+  ...sseLane,
+  ...sseString,
+  ...aes,
+  ...carryless,
+  ...mmx,
+  ...x87,
+  ...sseFloat,
+  ...sseFloatConvert,
+  ...sseFloatDot,
+  ...sseFloatRound,
+];

@@ -1,12 +1,21 @@
-// Conversions among single and double precision and integers in general, MMX and XMM registers, and rounding to integral values
-// (SDM 1 §5.5.1.6, §5.6.1.6, §5.10.3).
+// Conversions among single and double precision and integers in general, MMX and XMM registers (SDM 1 §5.5.1.6, §5.6.1.6).
+import {
+  attemptFromInteger,
+  attemptFromIntegers,
+  attemptNarrow,
+  attemptToInteger,
+  attemptToIntegers,
+  attemptWiden,
+  attemptWidenLanes,
+} from "../float/host-convert.ts";
+import type { Attempt } from "../float/host-float.ts";
 import { conversion } from "../float/ieee-convert.ts";
 import { DOUBLE, type Format, ROUND, roundingControl, SINGLE } from "../float/ieee.ts";
-import type { Expr } from "../ir/types.ts";
+import type { Expr, Label } from "../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
-import { enterMmx, immediate, x87Pending } from "./packed.ts";
+import { enterMmx, low64, vectorOf, x87Pending } from "./packed.ts";
 import type { Sem } from "./sem.ts";
-import { lanesOf, settled, SHAPES, type Shape, writeLanes } from "./sse-float-lane.ts";
+import { lane, lanesOf, settled, SHAPES, type Shape, writeLanes } from "./sse-float-lane.ts";
 
 const { PS, PD, SS, SD } = SHAPES;
 
@@ -14,10 +23,12 @@ const { PS, PD, SS, SD } = SHAPES;
 interface Conversion {
   readonly name: string;
   readonly row: string;
-  readonly lanes: 1 | 2 | 4;
+  readonly lanes: 2 | 4;
   readonly from: 32 | 64;
   readonly to: 32 | 64;
   readonly convert: (o: Sem, x: Expr) => Expr;
+  /** What WebAssembly's own operators give for the source (its lanes, the rest 0), where they can do it. */
+  readonly host?: (o: Sem, x: Expr) => Attempt;
 }
 
 const integerFormat = (bits: 32 | 64): Format => (bits === 32 ? SINGLE : DOUBLE);
@@ -41,10 +52,41 @@ function vectors(c: Conversion): Instruction {
     access: "w r",
     feature: "sse2",
     sem: (o, [dst, src]) => {
-      const x = lanesOf(o, integerFormat(c.from), src, c.lanes);
-      const values = settled(o, () => x.map((e) => c.convert(o, e)));
-      const rest = c.lanes > 1 ? Array.from({ length: 128 / c.to - c.lanes }, () => o.i64(0)) : [];
-      writeLanes(o, c.to, dst, [...values, ...rest]);
+      const half = c.lanes * c.from < 128;
+      const x = half ? low64(o, lowHalf(o, src)) : vectorOf(o, src);
+      o.block((done) => {
+        if (c.host) finishIf(o, c.host(o, x), done, (e) => o.write(dst, e));
+        const lanes = Array.from({ length: c.lanes }, (_, n) => lane(o, integerFormat(c.from), x, n));
+        const values = settled(o, () => lanes.map((e) => c.convert(o, e)));
+        const rest = Array.from({ length: 128 / c.to - c.lanes }, () => o.i64(0));
+        writeLanes(o, c.to, dst, [...values, ...rest]);
+      });
+    },
+  });
+}
+
+const lowHalf = (o: Sem, op: Operand): Expr => (op.kind === "mem" ? o.read(op) : o.load("i64.load", o.registerAddress(op)));
+
+/** Leaves `done` with the host's value when that is right. */
+function finishIf(o: Sem, { value, right }: Attempt, done: Label, write: (e: Expr) => void): void {
+  o.if(right, () => {
+    write(value);
+    o.br(done);
+  });
+}
+
+/** CVTSS2SD and CVTSD2SS: the lowest lane, the rest of the register stays. */
+function scalar(name: string, prefix: "F3" | "F2", from: Format, to: Format, host: (o: Sem, x: Expr) => Attempt): Instruction {
+  return instruction(name, {
+    forms: [`${prefix} 0F 5A /r | xmm, xmm/m${from.bits} | sse`],
+    access: "w r",
+    feature: "sse2",
+    sem: (o, [dst, src]) => {
+      const x = lanesOf(o, from, src, 1)[0]!;
+      o.block((done) => {
+        finishIf(o, host(o, x), done, (e) => writeLanes(o, to.bits, dst, [e]));
+        writeLanes(o, to.bits, dst, [settled(o, () => toOther(from)(o, x))]);
+      });
     },
   });
 }
@@ -85,19 +127,24 @@ function toMmx(name: string, opcode: string, shape: Shape, truncate: boolean): I
 }
 
 function fromGeneral(name: string, shape: Shape): Instruction {
+  const f = shape.format;
   return instruction(name, {
     forms: [`${shape.prefix} 0F 2A /r | xmm, r/m32 | sse`, `${shape.prefix} REX.W + 0F 2A /r | xmm, r/m64 | sse`],
     access: "w r",
     feature: shape.feature,
     sem: (o, [dst, src]) => {
       const x = o.sext(o.read(src), src.width);
-      const value = settled(o, () => o.call(conversion(shape.format).fromInteger, o.base(), x));
-      writeLanes(o, shape.format.bits, dst, [value]);
+      const write = (e: Expr): void => writeLanes(o, f.bits, dst, [e]);
+      o.block((done) => {
+        finishIf(o, attemptFromInteger(o, o.base(), f, x), done, write);
+        write(settled(o, () => o.call(conversion(f).fromInteger, o.base(), x)));
+      });
     },
   });
 }
 
 function toGeneral(name: string, opcode: string, shape: Shape, truncate: boolean): Instruction {
+  const f = shape.format;
   const source = shape.operands.slice("xmm, ".length);
   const row = (rex: string, dst: string): string => `${shape.prefix} ${rex}0F ${opcode} /r | ${dst}, ${source} | sse`;
   return instruction(name, {
@@ -105,50 +152,69 @@ function toGeneral(name: string, opcode: string, shape: Shape, truncate: boolean
     access: "w r",
     feature: shape.feature,
     sem: (o, [dst, src]) => {
-      const [x] = lanesOf(o, shape.format, src, 1);
-      const to = conversion(shape.format)[dst.width === 64 ? "toInt64" : "toInt32"];
+      const x = lanesOf(o, f, src, 1)[0]!;
+      const { right, value } = attemptToInteger(o, o.base(), f, dst.width, truncate, x);
+      const to = conversion(f)[dst.width === 64 ? "toInt64" : "toInt32"];
       const rc = truncate ? o.i32(ROUND.zero) : roundingControl(o, o.base());
       o.write(
         dst,
-        settled(o, () => o.call(to, o.base(), x!, rc)),
-      );
-    },
-  });
-}
-
-/** ROUNDPS and its like: bits 1:0 of the immediate are the rounding control unless bit 2 is set, bit 3 keeps PE quiet. */
-function round(shape: Shape, opcode: string): Instruction {
-  const f = shape.format;
-  return instruction(`ROUND${shape.suffix}`, {
-    forms: [`66 0F 3A ${opcode} /r ib | ${shape.operands}, imm8 | sse`],
-    access: "w r r",
-    feature: "sse4_1",
-    sem: (o, [dst, src]) => {
-      const mode = immediate(o);
-      const rc = o.select(o.and(mode, 4), roundingControl(o, o.base()), o.and(mode, 3));
-      const report = o.not(o.and(mode, 8));
-      const x = lanesOf(o, f, src, shape.lanes);
-      writeLanes(
-        o,
-        f.bits,
-        dst,
-        settled(o, () => x.map((e) => o.call(conversion(f).toIntegral, o.base(), e, rc, report))),
+        o.choose(right, value, () => settled(o, () => o.call(to, o.base(), x, rc))),
       );
     },
   });
 }
 
 export const sseFloatConvert: readonly Instruction[] = [
-  vectors({ name: "CVTDQ2PS", row: "NP 0F 5B /r | xmm, xmm/m128", lanes: 4, from: 32, to: 32, convert: fromInt32(SINGLE) }),
-  vectors({ name: "CVTPS2DQ", row: "66 0F 5B /r | xmm, xmm/m128", lanes: 4, from: 32, to: 32, convert: toInt32(SINGLE, false) }),
-  vectors({ name: "CVTTPS2DQ", row: "F3 0F 5B /r | xmm, xmm/m128", lanes: 4, from: 32, to: 32, convert: toInt32(SINGLE, true) }),
-  vectors({ name: "CVTDQ2PD", row: "F3 0F E6 /r | xmm, xmm/m64", lanes: 2, from: 32, to: 64, convert: fromInt32(DOUBLE) }),
+  vectors({
+    name: "CVTDQ2PS",
+    row: "NP 0F 5B /r | xmm, xmm/m128",
+    lanes: 4,
+    from: 32,
+    to: 32,
+    convert: fromInt32(SINGLE),
+    host: (o, x) => attemptFromIntegers(o, o.base(), x),
+  }),
+  vectors({
+    name: "CVTPS2DQ",
+    row: "66 0F 5B /r | xmm, xmm/m128",
+    lanes: 4,
+    from: 32,
+    to: 32,
+    convert: toInt32(SINGLE, false),
+    host: (o, x) => attemptToIntegers(o, o.base(), false, x),
+  }),
+  vectors({
+    name: "CVTTPS2DQ",
+    row: "F3 0F 5B /r | xmm, xmm/m128",
+    lanes: 4,
+    from: 32,
+    to: 32,
+    convert: toInt32(SINGLE, true),
+    host: (o, x) => attemptToIntegers(o, o.base(), true, x),
+  }),
+  vectors({
+    name: "CVTDQ2PD",
+    row: "F3 0F E6 /r | xmm, xmm/m64",
+    lanes: 2,
+    from: 32,
+    to: 64,
+    convert: fromInt32(DOUBLE),
+    host: (o, x) => ({ value: o.op("f64x2.convert_low_i32x4_s", "v128", x), right: o.i32(1) }),
+  }),
   vectors({ name: "CVTPD2DQ", row: "F2 0F E6 /r | xmm, xmm/m128", lanes: 2, from: 64, to: 32, convert: toInt32(DOUBLE, false) }),
   vectors({ name: "CVTTPD2DQ", row: "66 0F E6 /r | xmm, xmm/m128", lanes: 2, from: 64, to: 32, convert: toInt32(DOUBLE, true) }),
-  vectors({ name: "CVTPS2PD", row: "NP 0F 5A /r | xmm, xmm/m64", lanes: 2, from: 32, to: 64, convert: toOther(SINGLE) }),
+  vectors({
+    name: "CVTPS2PD",
+    row: "NP 0F 5A /r | xmm, xmm/m64",
+    lanes: 2,
+    from: 32,
+    to: 64,
+    convert: toOther(SINGLE),
+    host: attemptWidenLanes,
+  }),
   vectors({ name: "CVTPD2PS", row: "66 0F 5A /r | xmm, xmm/m128", lanes: 2, from: 64, to: 32, convert: toOther(DOUBLE) }),
-  vectors({ name: "CVTSS2SD", row: "F3 0F 5A /r | xmm, xmm/m32", lanes: 1, from: 32, to: 64, convert: toOther(SINGLE) }),
-  vectors({ name: "CVTSD2SS", row: "F2 0F 5A /r | xmm, xmm/m64", lanes: 1, from: 64, to: 32, convert: toOther(DOUBLE) }),
+  scalar("CVTSS2SD", "F3", SINGLE, DOUBLE, attemptWiden),
+  scalar("CVTSD2SS", "F2", DOUBLE, SINGLE, (o, x) => attemptNarrow(o, o.base(), x)),
   fromMmx("CVTPI2PS", "NP", PS),
   fromMmx("CVTPI2PD", "66", PD),
   toMmx("CVTPS2PI", "2D", PS, false),
@@ -161,8 +227,4 @@ export const sseFloatConvert: readonly Instruction[] = [
   toGeneral("CVTTSS2SI", "2C", SS, true),
   toGeneral("CVTSD2SI", "2D", SD, false),
   toGeneral("CVTTSD2SI", "2C", SD, true),
-  round(PS, "08"),
-  round(PD, "09"),
-  round(SS, "0A"),
-  round(SD, "0B"),
 ];

@@ -16,7 +16,7 @@ import {
 } from "../float/host-float.ts";
 import type { Format } from "../float/ieee.ts";
 import type { Expr } from "../ir/types.ts";
-import { CF, PF, ZF } from "./flags.ts";
+import { KIND, KIND_BIT } from "./flags.ts";
 import { type Instruction, instruction } from "./instruction.ts";
 import { immediate } from "./packed.ts";
 import type { Sem } from "./sem.ts";
@@ -147,8 +147,11 @@ function compareFlags(name: string, opcode: string, shape: Shape, signalling: bo
         () => settled(o, () => o.call(comparison(shape.format).compare, o.base(), x, y, o.i32(signalling ? 1 : 0))),
         () => hostRelation(o, shape.format, x, y),
       );
-      const ordered = o.select(o.eq(relation, RELATION.less), o.i32(CF), o.select(o.eq(relation, RELATION.equal), o.i32(ZF), o.i32(0)));
-      o.setArithmetic(o.select(o.eq(relation, RELATION.unordered), o.i32(ZF | PF | CF), ordered));
+      const has = (relations: number): Expr => o.ne(o.and(relation, relations), 0);
+      // A result of 0 means ZF and PF, one of 1 neither; PF is not wanted for equal numbers.
+      const flip = o.shl(has(RELATION.equal), KIND_BIT.pfFlip);
+      o.setState64("flagResult", o.extU(o.not(has(RELATION.equal | RELATION.unordered))));
+      o.setState("flagKind", o.or(o.or(flip, o.shl(has(RELATION.less | RELATION.unordered), KIND_BIT.cf)), KIND.explicit));
     },
   });
 }
