@@ -67,6 +67,11 @@ export const SCALARS = {
   ipMask: { offset: 0x128, width: 64 },
   /** Number of valid TLB entries noted for a quick flush, or more than the list holds. */
   tlbCount: { offset: 0x130, width: 32 },
+  /** First and last address in a large page since the last flush, of the lower and the upper half (mmu/large-pages.ts). */
+  largeFirst: { offset: 0x1b0, width: 64 },
+  largeLast: { offset: 0x1b8, width: 64 },
+  largeFirstUpper: { offset: 0x1c0, width: 64 },
+  largeLastUpper: { offset: 0x1c8, width: 64 },
   /** Physical page and host page of the last walk. */
   walkPhysical: { offset: 0x138, width: 64 },
   walkHost: { offset: 0x140, width: 32 },

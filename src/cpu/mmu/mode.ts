@@ -5,6 +5,7 @@ import type { Expr, Routine } from "../ir/types.ts";
 import { JUMP_CACHE, JUMP_ENTRIES, TLB, TLB_LIST, TLB_LIST_MAX, VIEW, VIEW_SIZE } from "../engine/layout.ts";
 import { at, ATTENTION, FAULT, MODE, type StateName } from "../state.ts";
 import { CR0, CR4, EFER, EFLAGS, VECTOR } from "./control.ts";
+import { forgetLargePages, inLargePage } from "./large-pages.ts";
 
 const get = (b: Builder, base: Expr, name: StateName): Expr => b.load("i32.load", base, at(name));
 const put = (b: Builder, base: Expr, name: StateName, e: Expr): void => b.store("i32.store", base, e, at(name));
@@ -95,11 +96,16 @@ export const flushTlb: Routine = routine("mmu.flush", ["i32"], undefined, (b, ba
     },
   );
   put(b, base, "tlbCount", b.i32(0));
+  forgetLargePages(b, base);
   b.call(newGeneration, base);
 });
 
 /** Forgets one linear page in every view (INVLPG): (base, lin). */
 export const flushPage: Routine = routine("mmu.flushPage", ["i32", "i64"], undefined, (b, base, lin) => {
+  b.if(inLargePage(b, base, lin), () => {
+    b.call(flushTlb, base);
+    b.return();
+  });
   const offset = b.shl(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), 5);
   for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(b.add(base, view), offset));
   b.call(newGeneration, base);

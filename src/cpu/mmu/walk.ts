@@ -7,6 +7,7 @@ import { routine } from "../ir/builder.ts";
 import type { Expr, Routine, Variable } from "../ir/types.ts";
 import { at, FAULT } from "../state.ts";
 import { CR0, CR4, EFER, PHYSICAL_BITS, VECTOR } from "./control.ts";
+import { noteLargePage } from "./large-pages.ts";
 
 /** What an access wants: argument of `walk`. The low bits are those of the page-fault error code. */
 export const ACCESS = { write: 2, user: 4, fetch: 16, smapOpen: 32 } as const;
@@ -130,9 +131,15 @@ function allow(b: Builder, w: Walk, page: Expr): void {
   b.return(b.or(b.or(r, x), b.or(b.shl(b.and(b.get(writable), dirty), 2), PAGE.ok)));
 }
 
+/** INVLPG has to know that the page at the linear address is a large one, with offset bits `mask`. */
+function note(b: Builder, w: Walk, mask: bigint): void {
+  b.call(noteLargePage, w.base, b.and(w.lin, ~mask), b.or(w.lin, mask));
+}
+
 /** A large page: the entry's address bits above `shift`, the linear address' below (of the page number). */
 function large(b: Builder, w: Walk, shift: number): void {
   const mask = (1n << BigInt(shift)) - 1n;
+  note(b, w, mask);
   const frame = b.and(b.get(w.entry), ADDRESS_MASK & ~mask);
   allow(b, w, b.or(frame, b.and(w.lin, mask & ~0xfffn)));
 }
@@ -145,6 +152,7 @@ function walk32(b: Builder, w: Walk): void {
     const e = b.get(w.entry);
     // PSE-36: bits 20–13 are address bits 39–32; bit 21 is reserved (SDM 3A table 4-4).
     b.if(b.ne(b.and(e, 1n << 21n), 0n), () => refuse(b, w, ERROR.P | ERROR.RSVD));
+    note(b, w, 0x3f_ffffn);
     const high = b.shl(b.and(b.shrU(e, 13), 0xffn), 32);
     allow(b, w, b.or(b.or(high, b.and(e, 0xffc0_0000n)), b.and(w.lin, 0x3f_f000n)));
   });
