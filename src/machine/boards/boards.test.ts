@@ -141,6 +141,15 @@ describe.each(["microvm", "pc"] as const)("board %s", (name) => {
 });
 
 describe("board microvm", () => {
+  it("has a PCI bus with nothing but the bridges, for kernels that miss one", async () => {
+    const { ports } = (await rig("microvm")).board.chassis;
+    const vendors = Array.from({ length: 32 }, (_, device) => {
+      ports.write(0xcf8, 4, (0x8000_0000 | (device << 11)) >>> 0);
+      return ports.read(0xcfc, 2);
+    });
+    expect(vendors).toEqual([0x8086, 0x8086, ...Array.from({ length: 30 }, () => 0xffff)]);
+  });
+
   it("has its virtio devices where ACPI says, interrupting on the pins it says, however many there are", async () => {
     const disks = await Promise.all(Array.from({ length: 16 }, () => raw.open(new MemoryByteStore(512), { writable: true })));
     const made = await rig("microvm", { disks });

@@ -1,9 +1,9 @@
-// The board "microvm": a PC without PCI and keyboard. Virtio devices are memory-mapped, and a guest learns of them from ACPI.
+// The board "microvm": a PC without keyboard and with nothing on its PCI bus. Virtio devices are memory-mapped, and a guest learns of them from ACPI.
 //
 //   FEB0_0000  virtio devices, 200h bytes each, on IO-APIC pins 16..23 in turn
 //   FEC0_0000  IO-APIC          FEE0_0000  local APIC
-import type { DeviceType } from "../../devices/device.ts";
-import { RESET_CONTROL } from "../../devices/acpi-pm/spec.ts";
+import type { DeviceType, IoHandler } from "../../devices/device.ts";
+import { pciHost } from "../../devices/pci-host/index.ts";
 import {
   MMIO_LENGTH,
   virtioBlkMmio,
@@ -29,7 +29,8 @@ const PINS = 8;
 export function microvm(request: BoardRequest): Board {
   const chassis = new Chassis(request);
   const interrupts = new InterruptControllers(chassis, request.pins, () => request.events.reset());
-  const { serial } = plugLegacyDevices(chassis, interrupts, request, { keyboard: false, resetPort: RESET_CONTROL });
+  const { serial, power } = plugLegacyDevices(chassis, interrupts, request, { keyboard: false, resetPort: null });
+  plugEmptyBus(chassis, power.resetControl);
   const virtioMmio: VirtioMmioPlace[] = [];
   const commands = plugVirtioDevices(mmioSlots(chassis, interrupts, virtioMmio), request);
   return {
@@ -43,6 +44,12 @@ export function microvm(request: BoardRequest): Board {
       interrupts.initialise();
     },
   };
+}
+
+/** Linux calls it a fatal error to find no way to PCI's configuration space, and then runs as well as ever. ACPI does not mention the bus. */
+function plugEmptyBus(chassis: Chassis, resetControl: IoHandler): void {
+  const { ports, mmio } = chassis;
+  chassis.plug("pci-host", pciHost, { ports, mmio, deliverMsi: () => {}, resetControl });
 }
 
 /** Places one device after the other, and notes where in `places`. */
