@@ -6,7 +6,7 @@ const KERNEL = join(ROOT, "guest/images/vmlinuz");
 const INITRAMFS = join(ROOT, "guest/images/initramfs.img");
 
 /** What the guest's shell prints when it is ready. */
-export const PROMPT = "~ #";
+export const PROMPT = ":~#";
 
 /** Nido's command for the embedded guest, or another initramfs. */
 export function nido(options: { initrd?: string; append?: string } = {}): string[] {

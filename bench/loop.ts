@@ -44,6 +44,7 @@ export function loopMips(rounds = 7): number {
   const once = (iterations: bigint): number => {
     r.set("rip", BigInt(CODE));
     r.set("rcx", iterations);
+    r.set("halted", 0n);
     r.commit();
     const from = cpu.instructions;
     const start = performance.now();
