@@ -1,7 +1,7 @@
 // Between two instructions: where execution stands, which exception or interrupt comes next, single-step.
 import { routine } from "../ir/builder.ts";
 import type { Builder } from "../ir/builder.ts";
-import type { Expr, Routine } from "../ir/types.ts";
+import type { Callee, Expr, Routine } from "../ir/types.ts";
 import { betweenInstructions, deliverFault } from "../host-calls.ts";
 import { VECTOR } from "../mmu/control.ts";
 import { ACCESS } from "../mmu/walk.ts";
@@ -9,6 +9,7 @@ import { at, FAULT } from "../state.ts";
 import { deliverLongFault } from "./long-transfer.ts";
 import { enter } from "./lookup.ts";
 import { RECORD } from "./layout.ts";
+import { deliverProtectedEvent } from "./protected-transfer.ts";
 
 /** IP of a record's instruction. */
 function ipOf(b: Builder, base: Expr, record: Expr): Expr {
@@ -16,11 +17,10 @@ function ipOf(b: Builder, base: Expr, record: Expr): Expr {
   return b.and(b.sub(linear, b.load("i64.load", base, at("csBase"))), b.load("i64.load", base, at("ipMask")));
 }
 
-/** Delivers the pending exception; returns 0 from the routine when the processor shut down. */
+/** Delivers the pending exception, the short way when there is one; returns 0 from the routine when the processor shut down. */
 function deliver(b: Builder, base: Expr): void {
-  b.if(b.not(b.call(deliverLongFault, base)), () => {
-    b.if(b.not(b.call(deliverFault, base)), () => b.return(b.i32(0)));
-  });
+  const unless = (way: Callee, next: () => void): void => b.if(b.not(b.call(way, base)), next);
+  unless(deliverLongFault, () => unless(deliverProtectedEvent, () => unless(deliverFault, () => b.return(b.i32(0)))));
 }
 
 /** Stores a record's address in `rip`: (base, record). */

@@ -9,11 +9,11 @@ import { entryOf, isCanonical, pageEntry, translate } from "../mmu/access.ts";
 import { EFLAGS, VECTOR } from "../mmu/control.ts";
 import { refreshMode } from "../mmu/mode.ts";
 import { ACCESS } from "../mmu/walk.ts";
-import { at, FAULT, type StateName } from "../state.ts";
+import { at, FAULT, MODE, type StateName } from "../state.ts";
 import { TLB, VIEW } from "./layout.ts";
 
 /** Exceptions of fault class, whose EFLAGS image has RF set (SDM 3A §17.3.1.1): #DE #BR #UD #NM #TS #NP #SS #GP #PF #MF #AC #XM. */
-const FAULT_CLASS = [0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19].reduce((set, v) => set | (1 << v), 0);
+export const FAULT_CLASS: number = [0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19].reduce((set, v) => set | (1 << v), 0);
 /** Access rights, descriptor bits 40–55: present, S, code, not conforming, accessed, L; DPL apart (SDM 3A §3.4.5). */
 const RIGHTS = { dpl: 0x60, code64: 0x2099, codeMask: 0x609d, data: 0x93, dataMask: 0x9f } as const;
 
@@ -39,7 +39,7 @@ const peek: Routine = routine("long.peek", ["i32", "i32", "i64", "i32", "i32"], 
 });
 
 /** Host address of `size` bytes at `lin`, from the view's TLB or by a walk; to `slow` when they are not in one page that allows it. */
-function known(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, tag: number, slow: Label): Expr {
+export function known(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, tag: number, slow: Label): Expr {
   const entry = entryOf(b, view, lin);
   const x = b.xor(lin, b.load("i64.load", entry, tag));
   const host = b.choose(
@@ -52,7 +52,7 @@ function known(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, tag:
 }
 
 /** Descriptor of a GDT selector as { low, rights }; LDT and null selectors go to `slow`. */
-function descriptor(b: Builder, base: Expr, selector: Expr, slow: Label): { rights: Expr; host: Expr } {
+export function descriptor(b: Builder, base: Expr, selector: Expr, slow: Label): { rights: Expr; host: Expr } {
   const index = b.and(selector, 0xfff8);
   b.br(slow, b.or(b.ne(b.and(selector, 4), 0), b.not(index)));
   b.br(slow, b.gtU(b.or(index, 7), get(b, base, "gdtrLimit")));
@@ -61,28 +61,30 @@ function descriptor(b: Builder, base: Expr, selector: Expr, slow: Label): { righ
 }
 
 /** Limit of a flat segment's descriptor must be FFFFFh pages: the value that the cached limit gets is then all ones. */
-function requireFlat(b: Builder, d: { rights: Expr; host: Expr }, slow: Label): void {
+export function requireFlat(b: Builder, d: { rights: Expr; host: Expr }, slow: Label): void {
   const low = b.load("i32.load", d.host);
   const high = b.load("i32.load", d.host, 4);
   b.br(slow, b.ne(low, 0xffff));
   b.br(slow, b.ne(b.and(high, b.i32(0xff8f_00ff | 0)), b.i32(0x008f_0000)));
 }
 
-/** Nothing is being traced: no TF, no breakpoints, no shadow. */
-function requireQuiet(b: Builder, base: Expr, slow: Label): void {
+/** Nothing is being traced: no TF, no breakpoints, no shadow; neither a nested task nor virtual-8086 mode. */
+export function requireQuiet(b: Builder, base: Expr, slow: Label): void {
   const traced = b.or(b.and(get(b, base, "eflags"), EFLAGS.TF | EFLAGS.NT | EFLAGS.VM), b.and(get(b, base, "dr7"), 0xff));
   b.br(slow, b.ne(b.or(traced, b.or(get(b, base, "shadow"), get(b, base, "debugHits"))), 0));
-  b.br(slow, b.not(b.and(get(b, base, "mode"), 1)));
 }
 
-/** Delivers the pending exception when it is the common case → 1; otherwise 0 and nothing has changed: (base). */
+/** Delivers the pending exception or external interrupt when it is the common case → 1; otherwise 0 and nothing has changed: (base). */
 export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32", (b, base) => {
   b.block((slow) => {
     requireQuiet(b, base, slow);
+    b.br(slow, b.not(b.and(get(b, base, "mode"), MODE.long)));
     const fault = get(b, base, "fault");
     const vector = b.and(fault, 0xff);
-    b.br(slow, b.ne(b.and(fault, FAULT.software | FAULT.external), 0));
-    b.br(slow, b.or(b.gtU(vector, 31), b.not(b.and(b.shrU(b.i32(FAULT_CLASS), vector), 1))));
+    const external = b.ne(b.and(fault, FAULT.external), 0);
+    const isFault = b.and(b.ltU(vector, 32), b.and(b.shrU(b.i32(FAULT_CLASS), vector), 1));
+    b.br(slow, b.ne(b.and(fault, FAULT.software), 0));
+    b.br(slow, b.not(b.or(external, isFault)));
     const system = b.add(base, VIEW.supervisor);
     const at16 = b.shl(vector, 4);
     b.br(slow, b.gtU(b.or(at16, 15), get(b, base, "idtrLimit")));
@@ -107,7 +109,7 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
     const frame = b.sub(top, 48n);
     const stack = known(b, base, b.select(inner, system, get(b, base, "tlbView")), frame, 48, TLB.write, slow);
 
-    const flags = b.or(b.or(get(b, base, "eflags"), b.call(getArithmetic, base)), EFLAGS.RF | 2);
+    const flags = b.or(b.or(get(b, base, "eflags"), b.call(getArithmetic, base)), b.select(external, b.i32(2), b.i32(EFLAGS.RF | 2)));
     const shift = b.select(hasCode, b.i32(0), b.i32(8));
     const bottom = b.add(stack, shift);
     b.if(hasCode, () => b.store("i64.store", stack, b.extU(get(b, base, "faultCode"))));
@@ -118,7 +120,7 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
     b.store("i64.store", stack, b.extU(get(b, base, "ssSelector")), 40);
     b.store("i64.store", base, b.add(frame, b.extU(b.sub(bottom, stack))), 4 * 8);
 
-    b.if(b.eq(vector, VECTOR.PF), () => b.store("i64.store", base, b.load("i64.load", base, at("faultAddress")), at("cr2")));
+    b.if(b.and(b.eq(vector, VECTOR.PF), b.not(external)), () => b.store("i64.store", base, b.load("i64.load", base, at("faultAddress")), at("cr2")));
     put(b, base, "csSelector", b.and(selector, 0xfffc));
     put(b, base, "csLimit", b.i32(-1));
     put(b, base, "csAccess", cs.rights);
@@ -142,11 +144,11 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
   b.return(b.i32(0));
 });
 
-/** Flags that IRETQ takes from the stack in ring 0: everything but VM (SDM 2A, IRET). */
-const IRET_FLAGS = ARITHMETIC | EFLAGS.TF | EFLAGS.IF | EFLAGS.DF | EFLAGS.IOPL | EFLAGS.NT | EFLAGS.AC | EFLAGS.VIF | EFLAGS.VIP | EFLAGS.ID;
+/** Flags that IRET takes from the stack in ring 0: everything but VM, and RF, which serves breakpoints only (SDM 2A, IRET). */
+export const IRET_FLAGS: number = ARITHMETIC | EFLAGS.TF | EFLAGS.IF | EFLAGS.DF | EFLAGS.IOPL | EFLAGS.NT | EFLAGS.AC | EFLAGS.VIF | EFLAGS.VIP | EFLAGS.ID;
 
 /** A data segment that a return to ring 3 must take away: DPL below 3 (SDM 2A, IRET). */
-function requireUserData(b: Builder, base: Expr, slow: Label): void {
+export function requireUserData(b: Builder, base: Expr, slow: Label): void {
   for (const name of ["es", "ds", "fs", "gs"] as const) {
     const rights = get(b, base, `${name}Access`);
     b.br(slow, b.and(b.ne(b.and(rights, 0x80), 0), b.ne(b.and(rights, RIGHTS.dpl), RIGHTS.dpl)));
@@ -157,6 +159,7 @@ function requireUserData(b: Builder, base: Expr, slow: Label): void {
 export const returnLong: Routine = routine("long.return", ["i32"], "i32", (b, base) => {
   b.block((slow) => {
     requireQuiet(b, base, slow);
+    b.br(slow, b.not(b.and(get(b, base, "mode"), MODE.long)));
     b.br(slow, b.ne(get(b, base, "cpl"), 0));
     const frame = b.load("i64.load", base, 4 * 8);
     const stack = known(b, base, get(b, base, "tlbView"), frame, 40, TLB.read, slow);

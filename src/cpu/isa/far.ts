@@ -2,6 +2,7 @@
 import { FAR_ARGUMENT, HELPER } from "../assist/numbers.ts";
 import { enter } from "../engine/lookup.ts";
 import { returnLong } from "../engine/long-transfer.ts";
+import { returnProtected } from "../engine/protected-transfer.ts";
 import type { Expr } from "../ir/types.ts";
 import { type Form, type Instruction, instruction, type Operand } from "./instruction.ts";
 import { readFarPointer } from "./segment.ts";
@@ -61,8 +62,10 @@ export const far: readonly Instruction[] = [
     flags: "CF PF AF ZF SF OF",
     sem: (o, _, form) => {
       // A kernel's way back, most often: see there what counts as usual.
-      if (o.long && form.opsize === 64)
-        o.if(o.call(returnLong, o.base()), () => o.return(o.callUnchecked(enter, o.base(), o.state64("rip"))));
+      const short = o.long ? returnLong : returnProtected;
+      if (form.opsize === (o.long ? 64 : 32)) {
+        o.if(o.call(short, o.base()), () => o.return(o.callUnchecked(enter, o.base(), o.state64("rip"))));
+      }
       // Out of a nested task: where it goes on when it is called again.
       o.setState64("rip", o.nextIp());
       o.helper(HELPER.iret, o.i32(form.opsize >> 3));
