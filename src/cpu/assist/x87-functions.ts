@@ -78,12 +78,13 @@ function trigonometric(
   return x.zero ? exact(...atZero(x)) : rounded(...otherwise(real(x)));
 }
 
-/** 2^x - 1. Beyond ±1 the result is undefined; silicon gives x back. */
+/** 2^x - 1. Beyond ±1 the result is undefined; silicon gives x back, and says that it is inexact. */
 function f2xm1(x: Operand): Outcome {
   if (x.infinite) return exact(x.negative ? one(true) : x);
   if (x.zero) return exact(x);
   const r = real(x);
-  return r.exponent > 0 || (r.exponent === 0 && r.significand !== INTEGER_BIT) ? exact(x) : rounded(powerMinusOne(r));
+  const beyond = r.exponent > 0 || (r.exponent === 0 && r.significand !== INTEGER_BIT);
+  return rounded(beyond ? { ...r, high: r.significand, low: 1n, nearest: true } : powerMinusOne(r));
 }
 
 /** y · log2(x): SDM 2A table 3-49. */
