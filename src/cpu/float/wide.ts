@@ -97,17 +97,37 @@ export const divideWide: Routine = routine("wide.divide", ["i32", "i64", "i64", 
   b.return(b.or(b.shl(first.quotient, 32), second.quotient));
 });
 
-/** Square root of 64 bits with one of the top two set → 32-bit root and remainder, bit by bit. */
-function root32(b: Builder, x: Expr): { root: Expr; rest: Expr } {
+interface Root {
+  readonly root: Expr;
+  readonly rest: Expr;
+}
+
+/** Square root of 32 bits (in an i64) with one of the top two set → 16-bit root and remainder, bit by bit. */
+function root16(b: Builder, x: Expr): Root {
   const rest = b.variable(x);
   const root = b.variable(b.i64(0));
-  const bit = b.variable(b.i64(1n << 62n));
+  const bit = b.variable(b.i64(1n << 30n));
   b.while(() => b.ne(b.get(bit), 0n), () => {
     const trial = b.add(b.get(root), b.get(bit));
     const taken = b.geU(b.get(rest), trial);
     b.set(rest, b.sub(b.get(rest), b.select(taken, trial, b.i64(0))));
     b.set(root, b.add(b.shrU(b.get(root), 1), b.select(taken, b.get(bit), b.i64(0))));
     b.set(bit, b.shrU(b.get(bit), 2));
+  });
+  return { root: b.get(root), rest: b.get(rest) };
+}
+
+/** Square root of 64 bits with one of the top two set → 32-bit root and remainder, by the step that squareRootWide takes too. */
+function root32(b: Builder, x: Expr): Root {
+  const half = root16(b, b.shrU(x, 32));
+  const dividend = b.or(b.shl(half.rest, 16), b.and(b.shrU(x, 16), 0xffffn));
+  const twice = b.shl(half.root, 1);
+  const q = b.divU(dividend, twice);
+  const root = b.variable(b.add(b.shl(half.root, 16), q));
+  const rest = b.variable(b.sub(b.or(b.shl(b.remU(dividend, twice), 16), b.and(x, 0xffffn)), b.mul(q, q)));
+  b.if(b.ltS(b.get(rest), 0n), () => {
+    b.set(root, b.sub(b.get(root), 1n));
+    b.set(rest, b.add(b.get(rest), b.add(b.shl(b.get(root), 1), 1n)));
   });
   return { root: b.get(root), rest: b.get(rest) };
 }
