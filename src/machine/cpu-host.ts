@@ -8,8 +8,16 @@ import { IRQ } from "./boards/legacy-devices.ts";
 const APIC_PAGE = 0x1000;
 const RANDOM_BYTES = 512;
 
+/** What the processor gets from elsewhere than its board. */
+export interface CpuHostParts {
+  readonly clock: Clock;
+  readonly fillRandom: (into: Uint8Array) => void;
+  /** Told of every interrupt that the processor accepts. */
+  readonly interruptAccepted: () => void;
+}
+
 /** A processor's host that leads to the board. */
-export function cpuHost(board: Board, clock: Clock, fillRandom: (into: Uint8Array) => void): CpuHost {
+export function cpuHost(board: Board, { clock, fillRandom, interruptAccepted }: CpuHostParts): CpuHost {
   const { ports, mmio } = board.chassis;
   const { localApic } = board.interrupts;
   const fpuError: Line = board.interrupts.isa(IRQ.fpu);
@@ -31,7 +39,10 @@ export function cpuHost(board: Board, clock: Clock, fillRandom: (into: Uint8Arra
       if (offset < 0) mmio.write(gpa, width, value);
       else localApic.write(offset, width, value);
     },
-    acknowledgeInterrupt: () => localApic.acknowledge(),
+    acknowledgeInterrupt: () => {
+      interruptAccepted();
+      return localApic.acknowledge();
+    },
     // TSC_HZ is 1 GHz: a tick is a nanosecond of the machine's clock.
     readTsc: () => BigInt(Math.floor(clock.now())),
     readMsr: (index) => localApic.readMsr(index),

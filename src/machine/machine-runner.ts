@@ -63,7 +63,11 @@ class VirtualMachine implements RunningMachine {
       kind: "interpreter",
       program: new InterpreterProgram(host.interpreterModule),
       memory,
-      host: cpuHost(this.#board, this.#clock, (into) => host.fillRandom(into)),
+      host: cpuHost(this.#board, {
+        clock: this.#clock,
+        fillRandom: (into) => host.fillRandom(into),
+        interruptAccepted: () => this.#loop.interruptAccepted(),
+      }),
     });
     this.#loop = new RunLoop({
       engine: this.#engine,
@@ -121,7 +125,7 @@ class VirtualMachine implements RunningMachine {
     return {
       setInterruptLine: (level) => {
         this.#engine.setInterruptLine(level);
-        if (level) this.#loop.wake();
+        this.#loop.interruptLine(level);
       },
       nmi: () => {
         this.#engine.nmi();

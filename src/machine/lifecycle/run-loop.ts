@@ -16,6 +16,10 @@ const SLICE_NS = 1e6;
 const TURN_NS = 2e6;
 /** What a slice may take at most of the guest's time; longer ones are the host's doing. */
 const GRANT_NS = 2e6;
+// Kernels keep interrupts off for microseconds at a time, counted on silicon; for us these are milliseconds, in which ticks would be lost. So while
+// an interrupt waits to be accepted, a slice counts for a fraction of its time; but not for ever, because the guest may mean to leave it waiting.
+const WAITING_GRANT_NS = 50_000;
+const PATIENCE_NS = 50e6;
 /** A timer that close is waited for between slices rather than cut exactly. */
 const SHORTEST_SLICE_NS = 20_000;
 
@@ -41,6 +45,8 @@ export class RunLoop {
   #sliceEndNs = Number.NEGATIVE_INFINITY;
   /** In a nap: when it is to end; otherwise -Infinity. */
   #napEndNs = Number.NEGATIVE_INFINITY;
+  /** Since when, in the host's time, an interrupt waits to be accepted; Infinity when none does. */
+  #waitingSinceNs = Number.POSITIVE_INFINITY;
 
   constructor(parts: RunLoopParts) {
     this.#parts = parts;
@@ -55,7 +61,18 @@ export class RunLoop {
     this.#soon();
   }
 
-  /** Something wants the processor's attention: ends a nap. */
+  /** The processor's interrupt line has a new level. A high one ends a nap. */
+  interruptLine(level: boolean): void {
+    this.#waitingSinceNs = level ? this.#parts.host.clock.nowNs() : Number.POSITIVE_INFINITY;
+    if (level) this.#nap.wake();
+  }
+
+  /** The processor has accepted an interrupt; another may wait. */
+  interruptAccepted(): void {
+    if (this.#waitingSinceNs !== Number.POSITIVE_INFINITY) this.#waitingSinceNs = this.#parts.host.clock.nowNs();
+  }
+
+  /** Something else than an interrupt wants the processor's attention: ends a nap. */
   wake(): void {
     this.#nap.wake();
   }
@@ -83,11 +100,10 @@ export class RunLoop {
   };
 
   #runTurn(): void {
-    const { clock } = this.#parts;
-    clock.grant(GRANT_NS);
-    const turnEnd = clock.now() + TURN_NS;
-    while (clock.now() < turnEnd) {
-      clock.grant(GRANT_NS);
+    const { clock, host } = this.#parts;
+    const turnEnd = host.clock.nowNs() + TURN_NS;
+    for (let now = host.clock.nowNs(); now < turnEnd; now = host.clock.nowNs()) {
+      clock.grant(now - this.#waitingSinceNs < PATIENCE_NS && this.#waitingSinceNs <= now ? WAITING_GRANT_NS : GRANT_NS);
       clock.fireDue();
       if (this.#end !== undefined) return;
       const exit = this.#runSlice();
