@@ -24,7 +24,7 @@ const NORMAL_PARAMS = ["i32", "i32", "i32", "i32", "i64", "i32", "i32", "i64"] a
 /** A binary operation on normalized numbers: (base, control, sign, exponent, significand, sign, exponent, significand) → rounded result. */
 function onNormals(name: string, build: (b: Builder, base: Expr, control: Expr, x: Normal, y: Normal) => void): Routine {
   return routine(`extended.${name}.normal`, NORMAL_PARAMS, "i64", (b, base, control, ...p) => {
-    build(b, base!, control!, { sign: p[0]!, exponent: p[1]!, significand: p[2]! }, { sign: p[3]!, exponent: p[4]!, significand: p[5]! });
+    build(b, base, control, { sign: p[0]!, exponent: p[1]!, significand: p[2]! }, { sign: p[3]!, exponent: p[4]!, significand: p[5]! });
   });
 }
 
@@ -164,24 +164,24 @@ const PARAMS = ["i32", "i32", "i32", "i64", "i32", "i64", "i32"] as const;
 function binary(name: string, normal: Routine, rules: Rules, negate = false): Routine {
   const second = (b: Builder, head: Expr): Expr => (negate ? b.xor(head, SIGN) : head);
   const special = routine(`extended.${name}.special`, PARAMS, "i64", (b, base, control, aHead, a, bHead, c, raised) => {
-    const x = { head: aHead!, significand: a! };
-    const operand = { head: bHead!, significand: c! };
-    b.if(b.or(isNotANumber(b, x), isNotANumber(b, operand)), () => b.return(b.call(propagate, base!, x.head, x.significand, operand.head, operand.significand)));
-    const y = { head: second(b, bHead!), significand: c! };
-    const denormal = b.or(raised!, b.shl(b.or(isDenormal(b, x), isDenormal(b, y)), 1));
-    rules(b, { base: base!, control: control!, x, y, denormal });
+    const x = { head: aHead, significand: a };
+    const operand = { head: bHead, significand: c };
+    b.if(b.or(isNotANumber(b, x), isNotANumber(b, operand)), () => b.return(b.call(propagate, base, x.head, x.significand, operand.head, operand.significand)));
+    const y = { head: second(b, bHead), significand: c };
+    const denormal = b.or(raised, b.shl(b.or(isDenormal(b, x), isDenormal(b, y)), 1));
+    rules(b, { base: base, control: control, x, y, denormal });
     const [n, m] = [normalize(b, x), normalize(b, y)];
-    const result = b.call(normal, base!, control!, signOf(b, x.head), n.exponent, n.significand, signOf(b, y.head), m.exponent, m.significand);
-    alsoRaise(b, base!, denormal);
+    const result = b.call(normal, base, control, signOf(b, x.head), n.exponent, n.significand, signOf(b, y.head), m.exponent, m.significand);
+    alsoRaise(b, base, denormal);
     b.return(result);
   });
   return routine(`extended.${name}`, PARAMS, "i64", (b, base, control, aHead, a, bHead, c, raised) => {
-    const [x, y] = [{ head: aHead!, significand: a! }, { head: bHead!, significand: c! }];
-    b.if(b.and(b.and(isNormal(b, x), isNormal(b, y)), b.not(raised!)), () => {
-      const head = second(b, bHead!);
-      b.return(b.call(normal, base!, control!, signOf(b, aHead!), exponentOf(b, aHead!), a!, signOf(b, head), exponentOf(b, head), c!));
+    const [x, y] = [{ head: aHead, significand: a }, { head: bHead, significand: c }];
+    b.if(b.and(b.and(isNormal(b, x), isNormal(b, y)), b.not(raised)), () => {
+      const head = second(b, bHead);
+      b.return(b.call(normal, base, control, signOf(b, aHead), exponentOf(b, aHead), a, signOf(b, head), exponentOf(b, head), c));
     });
-    b.return(b.call(special, base!, control!, aHead!, a!, bHead!, c!, raised!));
+    b.return(b.call(special, base, control, aHead, a, bHead, c, raised));
   });
 }
 
@@ -192,21 +192,21 @@ export const divide: Routine = binary("divide", divideNormal, quotientRules);
 
 /** FSQRT: (base, control, head, significand) → significand. */
 export const squareRoot: Routine = routine("extended.squareRoot", ["i32", "i32", "i32", "i64"], "i64", (b, base, control, head, significand) => {
-  const x = { head: head!, significand: significand! };
-  b.if(isNotANumber(b, x), () => b.return(b.call(propagate, base!, x.head, x.significand, x.head, x.significand)));
-  b.if(isZero(b, x), () => deliver(b, base!, x, b.i32(0)));
-  b.if(signOf(b, head!), () => deliverInvalid(b, base!));
-  b.if(isInfinite(b, x), () => deliver(b, base!, x, b.i32(0)));
+  const x = { head: head, significand: significand };
+  b.if(isNotANumber(b, x), () => b.return(b.call(propagate, base, x.head, x.significand, x.head, x.significand)));
+  b.if(isZero(b, x), () => deliver(b, base, x, b.i32(0)));
+  b.if(signOf(b, head), () => deliverInvalid(b, base));
+  b.if(isInfinite(b, x), () => deliver(b, base, x, b.i32(0)));
   const n = normalize(b, x);
   // The radicand is the significand times 2^63 or 2^64, whichever leaves an even exponent.
   const doubled = b.and(b.sub(n.exponent, BIAS), 1);
   const high = b.select(doubled, n.significand, b.shrU(n.significand, 1));
   const low = b.select(doubled, b.i64(0), b.shl(n.significand, 63));
-  const root = b.call(squareRootWide, base!, high, low);
-  const side = wideHigh(b, base!);
+  const root = b.call(squareRootWide, base, high, low);
+  const side = wideHigh(b, base);
   const rest = b.shl(b.or(b.shl(b.extU(b.eq(side, 2n)), 1), b.extU(b.ne(side, 0n))), 62);
   const exponent = b.add(b.shrS(b.sub(n.exponent, BIAS), 1), BIAS);
-  const result = b.call(round, base!, control!, b.i32(0), exponent, root, rest);
-  alsoRaise(b, base!, b.shl(isDenormal(b, x), 1));
+  const result = b.call(round, base, control, b.i32(0), exponent, root, rest);
+  alsoRaise(b, base, b.shl(isDenormal(b, x), 1));
   b.return(result);
 });

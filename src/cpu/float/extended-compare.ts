@@ -13,14 +13,14 @@ export const ORDER: Readonly<Record<"less" | "equal" | "unordered", number>> = {
  * `floatRaised`.
  */
 export const compare: Routine = routine("extended.compare", ["i32", "i32", "i64", "i32", "i64", "i32"], "i32", (b, base, aHead, a, bHead, c, quiet) => {
-  const [x, y] = [{ head: aHead!, significand: a! }, { head: bHead!, significand: c! }];
+  const [x, y] = [{ head: aHead, significand: a }, { head: bHead, significand: c }];
   const leave = (raised: ReturnType<typeof b.i32>, order: ReturnType<typeof b.i32>): void => {
-    b.store("i32.store", base!, raised, at("floatRaised"));
+    b.store("i32.store", base, raised, at("floatRaised"));
     b.return(order);
   };
   b.if(b.or(isNotANumber(b, x), isNotANumber(b, y)), () => {
-    b.call(propagate, base!, x.head, x.significand, y.head, y.significand);
-    leave(b.or(raisedLeft(b, base!), b.not(quiet!)), b.i32(ORDER.unordered));
+    b.call(propagate, base, x.head, x.significand, y.head, y.significand);
+    leave(b.or(raisedLeft(b, base), b.not(quiet)), b.i32(ORDER.unordered));
   });
   const denormal = b.shl(b.or(isDenormal(b, x), isDenormal(b, y)), 1);
   const [negative, other] = [signOf(b, x.head), signOf(b, y.head)];

@@ -25,9 +25,9 @@ function gather(b: Builder, value: Expr, packed: Expr, digits: number): Expr {
 
 /** FBLD: (base, low 8 bytes, high 2 bytes) → significand. Exact; digits above 9 count as what they are. */
 export const fromDecimal: Routine = routine("extended.fromDecimal", ["i32", "i64", "i32"], "i64", (b, base, low, high) => {
-  const upper = gather(b, b.i64(0), b.shl(b.extU(b.and(high!, 0xff)), 56), 2);
-  const significand = b.call(fromInteger, base!, gather(b, upper, low!, 16));
-  deliver(b, base!, { head: b.or(b.load("i32.load", base!, at("floatHead")), b.and(high!, SIGN)), significand }, b.i32(0));
+  const upper = gather(b, b.i64(0), b.shl(b.extU(b.and(high, 0xff)), 56), 2);
+  const significand = b.call(fromInteger, base, gather(b, upper, low, 16));
+  deliver(b, base, { head: b.or(b.load("i32.load", base, at("floatHead")), b.and(high, SIGN)), significand }, b.i32(0));
 });
 
 /** Value → `digits` digits, least significant lowest; what is left over goes to `rest`. */
@@ -45,13 +45,13 @@ function scatter(b: Builder, value: Expr, digits: number): { packed: Expr; rest:
 
 /** FBSTP: (base, control, head, significand) → low 8 bytes; the high 2 are left in `floatHead`. */
 export const toDecimal: Routine = routine("extended.toDecimal", ["i32", "i32", "i32", "i64"], "i64", (b, base, control, head, significand) => {
-  const value = b.call(toInteger, base!, control!, head!, significand!, b.i64(64));
+  const value = b.call(toInteger, base, control, head, significand, b.i64(64));
   const magnitude = b.select(b.ltS(value, 0n), b.sub(b.i64(0), value), value);
-  const raised = b.load("i32.load", base!, at("floatRaised"));
+  const raised = b.load("i32.load", base, at("floatRaised"));
   b.if(b.or(b.and(raised, FSW.IE), b.geU(magnitude, LIMIT)), () => {
-    deliver(b, base!, { head: b.i32(DECIMAL_INDEFINITE.head), significand: b.i64(DECIMAL_INDEFINITE.low) }, b.i32(FSW.IE));
+    deliver(b, base, { head: b.i32(DECIMAL_INDEFINITE.head), significand: b.i64(DECIMAL_INDEFINITE.low) }, b.i32(FSW.IE));
   });
   const { packed, rest } = scatter(b, magnitude, 16);
   const upper = scatter(b, rest, 2).packed;
-  deliver(b, base!, { head: b.or(b.wrap(upper), b.and(head!, SIGN)), significand: packed }, raised);
+  deliver(b, base, { head: b.or(b.wrap(upper), b.and(head, SIGN)), significand: packed }, raised);
 });

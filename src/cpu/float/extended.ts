@@ -111,12 +111,12 @@ function preferred(b: Builder, x: Extended, y: Extended): Expr {
  * significand). An operation on one operand passes it twice.
  */
 export const propagate: Routine = routine("extended.propagate", ["i32", "i32", "i64", "i32", "i64"], "i64", (b, base, aHead, a, bHead, c) => {
-  const x = { head: aHead!, significand: a! };
-  const y = { head: bHead!, significand: c! };
-  b.if(b.or(isUnsupported(b, x), isUnsupported(b, y)), () => deliverInvalid(b, base!));
+  const x = { head: aHead, significand: a };
+  const y = { head: bHead, significand: c };
+  b.if(b.or(isUnsupported(b, x), isUnsupported(b, y)), () => deliverInvalid(b, base));
   const signalling = (n: Extended): Expr => b.and(isNan(b, n), b.not(b.and(n.significand, QUIET_BIT)));
   const raised = b.or(signalling(x), signalling(y));
   const first = b.select(b.and(isNan(b, x), isNan(b, y)), preferred(b, x, y), isNan(b, x));
   const head = b.select(first, x.head, y.head);
-  deliver(b, base!, { head, significand: b.or(b.select(first, x.significand, y.significand), QUIET_BIT) }, raised);
+  deliver(b, base, { head, significand: b.or(b.select(first, x.significand, y.significand), QUIET_BIT) }, raised);
 });

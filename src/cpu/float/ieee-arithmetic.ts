@@ -33,8 +33,8 @@ import { divideWide, multiplyWide, squareRootWide, wideHigh } from "./wide.ts";
 /** Runs `body` on two operands that are not NaNs, denormals flushed as MXCSR.DAZ says. */
 function binary(name: string, f: Format, body: (b: Builder, base: Expr, x: Expr, y: Expr) => void): Routine {
   return routine(`${f.name}.${name}`, ["i32", "i64", "i64"], "i64", (b, base, first, second) => {
-    returnNan(b, base!, f, first!, second!);
-    body(b, base!, flushOperand(b, base!, f, first!), flushOperand(b, base!, f, second!));
+    returnNan(b, base, f, first, second);
+    body(b, base, flushOperand(b, base, f, first), flushOperand(b, base, f, second));
   });
 }
 
@@ -131,20 +131,20 @@ function defineDivide(f: Format): Routine {
 
 function defineSquareRoot(f: Format): Routine {
   return routine(`${f.name}.sqrt`, ["i32", "i64"], "i64", (b, base, operand) => {
-    returnNan(b, base!, f, operand!, operand!);
-    const x = flushOperand(b, base!, f, operand!);
+    returnNan(b, base, f, operand, operand);
+    const x = flushOperand(b, base, f, operand);
     b.if(isZero(b, f, x), () => b.return(x));
-    b.if(b.wrap(signOf(b, f, x)), () => returnInvalid(b, base!, f));
-    raiseDenormal(b, base!, f, x);
+    b.if(b.wrap(signOf(b, f, x)), () => returnInvalid(b, base, f));
+    raiseDenormal(b, base, f, x);
     b.if(isInfinite(b, f, x), () => b.return(x));
     const { exponent, significand } = unpack(b, f, x);
     const power = b.sub(exponent, BigInt(f.bias));
     // An odd power of two leaves a factor 2 under the root.
     const odd = b.wrap(b.and(power, 1n));
     const high = b.select(odd, significand, b.shrU(significand, 1));
-    const root = b.call(squareRootWide, base!, high, b.select(odd, b.i64(0), b.shl(significand, 63)));
-    const sticky = b.extU(b.ne(wideHigh(b, base!), 0n));
-    b.return(b.call(roundTo(f), base!, b.i64(0), b.add(b.shrS(power, 1), BigInt(f.bias)), b.or(root, sticky)));
+    const root = b.call(squareRootWide, base, high, b.select(odd, b.i64(0), b.shl(significand, 63)));
+    const sticky = b.extU(b.ne(wideHigh(b, base), 0n));
+    b.return(b.call(roundTo(f), base, b.i64(0), b.add(b.shrS(power, 1), BigInt(f.bias)), b.or(root, sticky)));
   });
 }
 

@@ -28,13 +28,13 @@ function ordinal(b: Builder, f: Format, x: Expr): Expr {
 
 function defineCompare(f: Format): Routine {
   return routine(`${f.name}.compare`, ["i32", "i64", "i64", "i32"], "i32", (b, base, first, second, signalling) => {
-    b.if(b.or(isNan(b, f, first!), isNan(b, f, second!)), () => {
-      const invalid = b.or(b.or(isSignalling(b, f, first!), isSignalling(b, f, second!)), signalling!);
-      raiseFlags(b, base!, flagIf(b, invalid, MXCSR.IE));
+    b.if(b.or(isNan(b, f, first), isNan(b, f, second)), () => {
+      const invalid = b.or(b.or(isSignalling(b, f, first), isSignalling(b, f, second)), signalling);
+      raiseFlags(b, base, flagIf(b, invalid, MXCSR.IE));
       b.return(b.i32(RELATION.unordered));
     });
-    const [x, y] = [flushOperand(b, base!, f, first!), flushOperand(b, base!, f, second!)];
-    raiseDenormal(b, base!, f, x, y);
+    const [x, y] = [flushOperand(b, base, f, first), flushOperand(b, base, f, second)];
+    raiseDenormal(b, base, f, x, y);
     const [p, q] = [ordinal(b, f, x), ordinal(b, f, y)];
     const unequal = b.select(b.ltS(p, q), b.i32(RELATION.less), b.i32(RELATION.greater));
     b.return(b.select(b.eq(p, q), b.i32(RELATION.equal), unequal));
@@ -44,12 +44,12 @@ function defineCompare(f: Format): Routine {
 /** The second operand is the answer unless the first is truly smaller (larger): for NaNs, which are invalid, and for two zeros. */
 function defineExtreme(f: Format, name: "min" | "max"): Routine {
   return routine(`${f.name}.${name}`, ["i32", "i64", "i64"], "i64", (b, base, first, second) => {
-    const [x, y] = [flushOperand(b, base!, f, first!), flushOperand(b, base!, f, second!)];
+    const [x, y] = [flushOperand(b, base, f, first), flushOperand(b, base, f, second)];
     b.if(b.or(isNan(b, f, x), isNan(b, f, y)), () => {
-      raiseFlags(b, base!, MXCSR.IE);
+      raiseFlags(b, base, MXCSR.IE);
       b.return(y);
     });
-    raiseDenormal(b, base!, f, x, y);
+    raiseDenormal(b, base, f, x, y);
     const [p, q] = [ordinal(b, f, x), ordinal(b, f, y)];
     b.return(b.select(name === "min" ? b.ltS(p, q) : b.gtS(p, q), x, y));
   });

@@ -52,43 +52,43 @@ function split(b: Builder, f: Format, x: Expr): { integer: Expr; fraction: Expr 
 function defineToInteger(f: Format, width: 32 | 64): Routine {
   const most = 1n << BigInt(width - 1);
   return routine(`${f.name}.toI${width}`, ["i32", "i64", "i32"], "i64", (b, base, operand, rc) => {
-    const x = flushOperand(b, base!, f, operand!);
+    const x = flushOperand(b, base, f, operand);
     const invalid = (): void => {
-      raiseFlags(b, base!, MXCSR.IE);
+      raiseFlags(b, base, MXCSR.IE);
       b.return(b.i64(most));
     };
     b.if(b.geU(exponentOf(b, f, x), BigInt(f.bias + 64)), invalid);
     b.if(isZero(b, f, x), () => b.return(b.i64(0)));
     const sign = signOf(b, f, x);
     const { integer, fraction } = split(b, f, x);
-    const size = b.add(integer, b.extU(roundsAway(b, rc!, sign, integer, fraction)));
+    const size = b.add(integer, b.extU(roundsAway(b, rc, sign, integer, fraction)));
     b.if(b.gtU(size, b.add(sign, most - 1n)), invalid);
-    b.if(b.ne(fraction, 0n), () => raiseFlags(b, base!, MXCSR.PE));
+    b.if(b.ne(fraction, 0n), () => raiseFlags(b, base, MXCSR.PE));
     b.return(b.zext(b.select(b.wrap(sign), b.sub(b.i64(0), size), size), width));
   });
 }
 
 function defineFromInteger(f: Format): Routine {
   return routine(`${f.name}.fromInteger`, ["i32", "i64"], "i64", (b, base, value) => {
-    b.if(b.not(value!), () => b.return(b.i64(0)));
-    const sign = b.shrU(value!, 63);
-    const size = b.select(b.wrap(sign), b.sub(b.i64(0), value!), value!);
+    b.if(b.not(value), () => b.return(b.i64(0)));
+    const sign = b.shrU(value, 63);
+    const size = b.select(b.wrap(sign), b.sub(b.i64(0), value), value);
     const zeros = b.clz(size);
-    b.return(b.call(roundTo(f), base!, sign, b.sub(b.i64(f.bias + 63), zeros), b.shl(size, zeros)));
+    b.return(b.call(roundTo(f), base, sign, b.sub(b.i64(f.bias + 63), zeros), b.shl(size, zeros)));
   });
 }
 
 /** One of the four directions, PE raised only when `report`: (base, operand, rc, report). */
 function defineToIntegral(f: Format): Routine {
   return routine(`${f.name}.toIntegral`, ["i32", "i64", "i32", "i32"], "i64", (b, base, operand, rc, report) => {
-    b.if(isNan(b, f, operand!), () => b.return(b.call(nanOf(f), base!, operand!, operand!)));
-    const x = flushOperand(b, base!, f, operand!);
+    b.if(isNan(b, f, operand), () => b.return(b.call(nanOf(f), base, operand, operand)));
+    const x = flushOperand(b, base, f, operand);
     const unchanged = b.or(isZero(b, f, x), b.geU(exponentOf(b, f, x), BigInt(f.bias + f.fraction)));
     b.if(unchanged, () => b.return(x));
     const sign = signOf(b, f, x);
     const { integer, fraction } = split(b, f, x);
-    b.if(b.and(b.ne(fraction, 0n), report!), () => raiseFlags(b, base!, MXCSR.PE));
-    const size = b.add(integer, b.extU(roundsAway(b, rc!, sign, integer, fraction)));
+    b.if(b.and(b.ne(fraction, 0n), report), () => raiseFlags(b, base, MXCSR.PE));
+    const size = b.add(integer, b.extU(roundsAway(b, rc, sign, integer, fraction)));
     const signed = b.and(x, signBit(f));
     b.if(b.not(size), () => b.return(signed));
     const zeros = b.clz(size);
@@ -107,15 +107,15 @@ function convertNan(b: Builder, base: Expr, from: Format, to: Format, x: Expr): 
 
 function defineChange(from: Format, to: Format): Routine {
   return routine(`${from.name}.to.${to.name}`, ["i32", "i64"], "i64", (b, base, operand) => {
-    b.if(isNan(b, from, operand!), () => b.return(convertNan(b, base!, from, to, operand!)));
-    const x = flushOperand(b, base!, from, operand!);
+    b.if(isNan(b, from, operand), () => b.return(convertNan(b, base, from, to, operand)));
+    const x = flushOperand(b, base, from, operand);
     const sign = signOf(b, from, x);
     const signed = b.shl(sign, to.bits - 1);
     b.if(isZero(b, from, x), () => b.return(signed));
     b.if(isInfinite(b, from, x), () => b.return(b.or(signed, infinity(to))));
-    raiseDenormal(b, base!, from, x);
+    raiseDenormal(b, base, from, x);
     const { exponent, significand } = unpack(b, from, x);
-    b.return(b.call(roundTo(to), base!, sign, b.add(exponent, BigInt(to.bias - from.bias)), significand));
+    b.return(b.call(roundTo(to), base, sign, b.add(exponent, BigInt(to.bias - from.bias)), significand));
   });
 }
 

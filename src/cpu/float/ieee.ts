@@ -96,8 +96,8 @@ export function raiseDenormal(b: Builder, base: Expr, f: Format, ...operands: Ex
 
 function defineNan(f: Format): Routine {
   return routine(`${f.name}.nan`, ["i32", "i64", "i64"], "i64", (b, base, x, y) => {
-    b.if(b.or(isSignalling(b, f, x!), isSignalling(b, f, y!)), () => raiseFlags(b, base!, MXCSR.IE));
-    b.return(quiet(b, f, b.select(isNan(b, f, x!), x!, y!)));
+    b.if(b.or(isSignalling(b, f, x), isSignalling(b, f, y)), () => raiseFlags(b, base, MXCSR.IE));
+    b.return(quiet(b, f, b.select(isNan(b, f, x), x, y)));
   });
 }
 
@@ -175,27 +175,27 @@ function returnTiny(b: Builder, base: Expr, f: Format, rc: Expr, sign: Expr, exp
 function defineRound(f: Format): Routine {
   const low = 63 - f.fraction;
   return routine(`${f.name}.round`, ["i32", "i64", "i64", "i64"], "i64", (b, base, sign, exponent, significand) => {
-    const rc = roundingControl(b, base!);
-    const plus = increment(b, rc, sign!, low);
-    const carry = b.ltU(b.add(significand!, plus), significand!);
-    b.if(b.leS(exponent!, 0n), () => {
+    const rc = roundingControl(b, base);
+    const plus = increment(b, rc, sign, low);
+    const carry = b.ltU(b.add(significand, plus), significand);
+    b.if(b.leS(exponent, 0n), () => {
       // Tininess is detected after rounding (SDM 1 §4.9.1.5).
-      const tiny = b.or(b.ltS(exponent!, 0n), b.not(carry));
-      returnTiny(b, base!, f, rc, sign!, exponent!, significand!, tiny);
+      const tiny = b.or(b.ltS(exponent, 0n), b.not(carry));
+      returnTiny(b, base, f, rc, sign, exponent, significand, tiny);
     });
-    const inexact = b.ne(b.and(significand!, (1n << BigInt(low)) - 1n), 0n);
-    b.if(b.geS(b.add(exponent!, b.extU(carry)), BigInt(f.special)), () => {
-      b.if(b.not(b.and(mxcsr(b, base!), MXCSR.OM)), () => {
-        raiseFlags(b, base!, b.or(flagIf(b, inexact, MXCSR.PE), MXCSR.OE));
+    const inexact = b.ne(b.and(significand, (1n << BigInt(low)) - 1n), 0n);
+    b.if(b.geS(b.add(exponent, b.extU(carry)), BigInt(f.special)), () => {
+      b.if(b.not(b.and(mxcsr(b, base), MXCSR.OM)), () => {
+        raiseFlags(b, base, b.or(flagIf(b, inexact, MXCSR.PE), MXCSR.OE));
         b.return(b.i64(0));
       });
-      returnOverflow(b, base!, f, rc, sign!);
+      returnOverflow(b, base, f, rc, sign);
     });
-    b.if(inexact, () => raiseFlags(b, base!, MXCSR.PE));
-    const kept = cut(b, rc, significand!, plus, low);
+    b.if(inexact, () => raiseFlags(b, base, MXCSR.PE));
+    const kept = cut(b, rc, significand, plus, low);
     // The implicit bit is part of `kept` and counts as one exponent; after a carry it is gone, and two more were due.
-    const biased = b.add(b.sub(exponent!, 1n), b.shl(b.extU(carry), 1));
-    b.return(b.add(b.add(b.shl(sign!, f.bits - 1), b.shl(biased, f.fraction)), kept));
+    const biased = b.add(b.sub(exponent, 1n), b.shl(b.extU(carry), 1));
+    b.return(b.add(b.add(b.shl(sign, f.bits - 1), b.shl(biased, f.fraction)), kept));
   });
 }
 
@@ -218,15 +218,15 @@ export const settleFlags: Routine = routine(
   ["i32"],
   undefined,
   (b, base) => {
-    const found = b.load("i32.load", base!, at("sseFlags"));
+    const found = b.load("i32.load", base, at("sseFlags"));
     b.if(b.not(found), () => b.return());
-    const control = mxcsr(b, base!);
+    const control = mxcsr(b, base);
     const unmasked = b.and(b.and(found, b.xor(b.shrU(control, MXCSR.maskShift), -1)), MXCSR.flags);
     const counted = b.select(b.and(unmasked, BEFORE), b.and(found, BEFORE), found);
-    b.store("i32.store", base!, b.or(control, counted), at("mxcsr"));
+    b.store("i32.store", base, b.or(control, counted), at("mxcsr"));
     b.if(unmasked, () => {
-      const reported = b.and(b.load("i32.load", base!, at("cr4")), CR4.OSXMMEXCPT);
-      b.call(raise, base!, b.or(b.select(reported, b.i32(VECTOR.XM), b.i32(VECTOR.UD)), FAULT.pending), b.i32(0));
+      const reported = b.and(b.load("i32.load", base, at("cr4")), CR4.OSXMMEXCPT);
+      b.call(raise, base, b.or(b.select(reported, b.i32(VECTOR.XM), b.i32(VECTOR.UD)), FAULT.pending), b.i32(0));
     });
   },
   { faults: true },

@@ -47,9 +47,9 @@ export class Sem extends Builder {
   constructor(name: string, world: World, signature: Signature = handlerSignature(name)) {
     super(signature);
     this.world = world;
-    const [record, base] = this.params();
-    this.#record = record!;
-    this.#base = base!;
+    const params = this.params();
+    this.#record = params[0]!;
+    this.#base = params[1]!;
   }
 
   get long(): boolean {

@@ -117,11 +117,11 @@ function toMmx(name: string, opcode: string, shape: Shape, truncate: boolean): I
     feature: shape.feature,
     sem: (o, [dst, src]) => {
       x87Pending(o);
-      const [low, high] = lanesOf(o, shape.format, src, 2);
+      const lanes = lanesOf(o, shape.format, src, 2);
       const convert = toInt32(shape.format, truncate);
       enterMmx(o);
-      const [a, b] = settled(o, () => [convert(o, low!), convert(o, high!)]);
-      o.write(dst, o.or(a!, o.shl(b!, 32)));
+      const [low, high] = settled(o, () => [convert(o, lanes[0]!), convert(o, lanes[1]!)] as const);
+      o.write(dst, o.or(low, o.shl(high, 32)));
     },
   });
 }

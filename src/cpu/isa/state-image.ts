@@ -70,18 +70,18 @@ export const saveX87: Routine = routine(
   undefined,
   (b, base, linear, wide) => {
     const put = (offset: Expr | number, e: Expr): void =>
-      void b.call(STORES[8]!, base!, view(b, base!), part(b, base!, linear!, offset), e);
-    const fsw = b.or(b.and(get16(b, base!, "fsw"), ~FSW.top), b.shl(get8(b, base!, "ftop"), FSW.topShift));
-    const low = b.extU(b.or(get16(b, base!, "fcw"), b.shl(fsw, 16)));
-    put(IMAGE.control, b.or(low, b.shl(b.extU(b.or(get8(b, base!, "ftw"), b.shl(get16(b, base!, "fop"), 16))), 32)));
+      void b.call(STORES[8]!, base, view(b, base), part(b, base, linear, offset), e);
+    const fsw = b.or(b.and(get16(b, base, "fsw"), ~FSW.top), b.shl(get8(b, base, "ftop"), FSW.topShift));
+    const low = b.extU(b.or(get16(b, base, "fcw"), b.shl(fsw, 16)));
+    put(IMAGE.control, b.or(low, b.shl(b.extU(b.or(get8(b, base, "ftw"), b.shl(get16(b, base, "fop"), 16))), 32)));
     const pointer = (ip: "fip" | "fdp", selector: "fcs" | "fds"): Expr => {
-      const whole = b.load("i64.load", base!, at(ip));
-      return b.select(wide!, whole, b.or(b.and(whole, 0xffff_ffffn), b.shl(b.extU(get16(b, base!, selector)), 32)));
+      const whole = b.load("i64.load", base, at(ip));
+      return b.select(wide, whole, b.or(b.and(whole, 0xffff_ffffn), b.shl(b.extU(get16(b, base, selector)), 32)));
     };
     put(IMAGE.fip, pointer("fip", "fcs"));
     put(IMAGE.fdp, pointer("fdp", "fds"));
     eachSlot(b, b.i32(8), (offset) => {
-      const slot = stackSlot(b, base!, offset);
+      const slot = stackSlot(b, base, offset);
       put(b.extU(b.add(offset, IMAGE.st)), b.load("i64.load", slot, X87));
       put(b.extU(b.add(offset, IMAGE.st + 8)), b.load("i64.load16_u", slot, X87 + 8));
     });
@@ -95,42 +95,42 @@ export const loadX87: Routine = routine(
   ["i32", "i64", "i32"],
   undefined,
   (b, base, linear, wide) => {
-    const take = (offset: Expr | number): Expr => b.call(LOADS[8]!, base!, view(b, base!), part(b, base!, linear!, offset));
+    const take = (offset: Expr | number): Expr => b.call(LOADS[8]!, base, view(b, base), part(b, base, linear, offset));
     const control = take(IMAGE.control);
     const word = (n: number): Expr => b.wrap(b.shrU(control, n * 16));
     const fcw = b.or(b.and(word(0), FCW.defined), FCW.one);
     const fsw = b.and(word(1), 0x7f7f);
     // The summary bits follow the unmasked exceptions (SDM 1 §8.1.3.3).
     const unmasked = b.and(b.and(fsw, b.xor(fcw, -1)), FSW.exceptions);
-    put16(b, base!, "fcw", fcw);
-    put16(b, base!, "fsw", b.or(b.and(fsw, ~FSW.top), b.select(unmasked, b.i32(FSW.summary), b.i32(0))));
-    b.store("i32.store8", base!, b.and(b.shrU(fsw, FSW.topShift), 7), at("ftop"));
-    b.store("i32.store8", base!, word(2), at("ftw"));
-    put16(b, base!, "fop", b.and(word(3), FOP_MASK));
+    put16(b, base, "fcw", fcw);
+    put16(b, base, "fsw", b.or(b.and(fsw, ~FSW.top), b.select(unmasked, b.i32(FSW.summary), b.i32(0))));
+    b.store("i32.store8", base, b.and(b.shrU(fsw, FSW.topShift), 7), at("ftop"));
+    b.store("i32.store8", base, word(2), at("ftw"));
+    put16(b, base, "fop", b.and(word(3), FOP_MASK));
     const pointer = (ip: "fip" | "fdp", selector: "fcs" | "fds", whole: Expr): void => {
-      b.store("i64.store", base!, b.select(wide!, whole, b.and(whole, 0xffff_ffffn)), at(ip));
-      put16(b, base!, selector, b.select(wide!, b.i32(0), b.wrap(b.shrU(whole, 32))));
+      b.store("i64.store", base, b.select(wide, whole, b.and(whole, 0xffff_ffffn)), at(ip));
+      put16(b, base, selector, b.select(wide, b.i32(0), b.wrap(b.shrU(whole, 32))));
     };
     pointer("fip", "fcs", take(IMAGE.fip));
     pointer("fdp", "fds", take(IMAGE.fdp));
     eachSlot(b, b.i32(8), (offset) => {
       const significand = take(b.extU(b.add(offset, IMAGE.st)));
       const head = take(b.extU(b.add(offset, IMAGE.st + 8)));
-      const slot = stackSlot(b, base!, offset);
+      const slot = stackSlot(b, base, offset);
       b.store("i64.store", slot, significand, X87);
       b.store("i64.store16", slot, head, X87 + 8);
     });
-    touched(b, base!, COMPONENT.x87);
+    touched(b, base, COMPONENT.x87);
   },
   { faults: true },
 );
 
 /** x87 state as FNINIT leaves it, with empty registers zero (SDM 1 §13.6): (base). */
 export const initializeX87: Routine = routine("image.initX87", ["i32"], undefined, (b, base) => {
-  b.fill(b.add(base!, X87), b.i32(0), b.i32(128));
-  b.fill(b.add(base!, at("fcw")), b.i32(0), b.i32(at("fds") + 2 - at("fcw")));
-  put16(b, base!, "fcw", b.i32(FCW.initial));
-  noteInitial(b, base!, COMPONENT.x87);
+  b.fill(b.add(base, X87), b.i32(0), b.i32(128));
+  b.fill(b.add(base, at("fcw")), b.i32(0), b.i32(at("fds") + 2 - at("fcw")));
+  put16(b, base, "fcw", b.i32(FCW.initial));
+  noteInitial(b, base, COMPONENT.x87);
 });
 
 /** Stores the first `count` XMM registers: (base, linear, count). */
@@ -139,9 +139,9 @@ export const saveXmm: Routine = routine(
   ["i32", "i64", "i32"],
   undefined,
   (b, base, linear, count) => {
-    eachSlot(b, count!, (offset) => {
-      const value = b.load("v128.load", b.add(base!, offset), XMM);
-      b.call(store128, base!, view(b, base!), part(b, base!, linear!, b.extU(b.add(offset, IMAGE.xmm))), value);
+    eachSlot(b, count, (offset) => {
+      const value = b.load("v128.load", b.add(base, offset), XMM);
+      b.call(store128, base, view(b, base), part(b, base, linear, b.extU(b.add(offset, IMAGE.xmm))), value);
     });
   },
   { faults: true },
@@ -152,19 +152,19 @@ export const loadXmm: Routine = routine(
   ["i32", "i64", "i32"],
   undefined,
   (b, base, linear, count) => {
-    eachSlot(b, count!, (offset) => {
-      const value = b.call(load128, base!, view(b, base!), part(b, base!, linear!, b.extU(b.add(offset, IMAGE.xmm))));
-      b.store("v128.store", b.add(base!, offset), value, XMM);
+    eachSlot(b, count, (offset) => {
+      const value = b.call(load128, base, view(b, base), part(b, base, linear, b.extU(b.add(offset, IMAGE.xmm))));
+      b.store("v128.store", b.add(base, offset), value, XMM);
     });
-    touched(b, base!, COMPONENT.sse);
+    touched(b, base, COMPONENT.sse);
   },
   { faults: true },
 );
 
 /** Clears the first `count` XMM registers: (base, count). */
 export const initializeXmm: Routine = routine("image.initXmm", ["i32", "i32"], undefined, (b, base, count) => {
-  b.fill(b.add(base!, XMM), b.i32(0), b.shl(count!, 4));
-  noteInitial(b, base!, COMPONENT.sse);
+  b.fill(b.add(base, XMM), b.i32(0), b.shl(count, 4));
+  noteInitial(b, base, COMPONENT.sse);
 });
 
 /**
@@ -173,21 +173,21 @@ export const initializeXmm: Routine = routine("image.initXmm", ["i32", "i32"], u
  */
 export const inUse: Routine = routine("image.inUse", ["i32"], "i32", (b, base) => {
   const slots = (offset: number, count: number): Expr => {
-    const all = Array.from({ length: count }, (_, i) => b.load("v128.load", base!, offset + i * 16));
+    const all = Array.from({ length: count }, (_, i) => b.load("v128.load", base, offset + i * 16));
     return b.op(
       "v128.any_true",
       "i32",
       all.reduce((x, y) => b.op("v128.or", "v128", x, y)),
     );
   };
-  const words = (name: "fip" | "fdp"): Expr => b.ne(b.load("i64.load", base!, at(name)), 0n);
+  const words = (name: "fip" | "fdp"): Expr => b.ne(b.load("i64.load", base, at(name)), 0n);
   const control = b.or(
-    b.or(b.xor(get16(b, base!, "fcw"), FCW.initial), get16(b, base!, "fsw")),
-    b.or(get16(b, base!, "ftw"), get16(b, base!, "fop")),
+    b.or(b.xor(get16(b, base, "fcw"), FCW.initial), get16(b, base, "fsw")),
+    b.or(get16(b, base, "ftw"), get16(b, base, "fop")),
   );
-  const pointers = b.or(b.or(words("fip"), words("fdp")), b.or(get16(b, base!, "fcs"), get16(b, base!, "fds")));
+  const pointers = b.or(b.or(words("fip"), words("fdp")), b.or(get16(b, base, "fcs"), get16(b, base, "fds")));
   const x87 = b.ne(b.or(b.or(control, pointers), slots(X87, 8)), 0);
   const changed = b.or(x87, b.shl(slots(XMM, 16), 1));
-  const never = b.xor(b.load("i32.load", base!, at("initialized")), COMPONENT.x87 | COMPONENT.sse);
+  const never = b.xor(b.load("i32.load", base, at("initialized")), COMPONENT.x87 | COMPONENT.sse);
   b.return(b.or(changed, never));
 });

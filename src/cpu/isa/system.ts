@@ -4,7 +4,7 @@ import { CR0, CR4, PHYSICAL_BITS, VECTOR } from "../mmu/control.ts";
 import { flushPage, flushTlb } from "../mmu/mode.ts";
 import { at } from "../state.ts";
 import { HELPER } from "../assist/numbers.ts";
-import { type Instruction, instruction, type Operand } from "./instruction.ts";
+import { type Instruction, instruction, type Operand, type Operands } from "./instruction.ts";
 import { isCanonical } from "../mmu/access.ts";
 import { REG, type Sem } from "./sem.ts";
 
@@ -67,9 +67,9 @@ function moves(opcodeRead: string, opcodeWrite: string, kind: "CR" | "DR"): [rea
 const [readCr, toCr] = moves("20", "22", "CR");
 const [readDr, toDr] = moves("21", "23", "DR");
 
-const read = (helper: number, check: (o: Sem, op: Operand) => Expr) => (o: Sem, [dst, src]: readonly Operand[]): void => {
-  o.helper(helper, check(o, src!));
-  o.write(dst!, o.zext(o.state64("scratchValue"), dst!.width));
+const read = (helper: number, check: (o: Sem, op: Operand) => Expr) => (o: Sem, [dst, src]: Operands): void => {
+  o.helper(helper, check(o, src));
+  o.write(dst, o.zext(o.state64("scratchValue"), dst.width));
 };
 
 /** LGDT and LIDT: limit, then base: 24 bits with 16-bit operands, 32, or 64 in 64-bit mode. */
@@ -78,7 +78,7 @@ function loadTable(name: string, digit: number, base: "gdtrBase" | "idtrBase", l
     forms: [`0F 01 /${digit} | m16&32 | i64 o16 cpl0`, `0F 01 /${digit} | m16&32 | i64 o32 cpl0`, `0F 01 /${digit} | m16&64 | o64 any cpl0`],
     access: "r",
     sem: (o, [m], form) => {
-      const address = o.address(m!);
+      const address = o.address(m);
       const size = o.loadMemory(address, 16);
       const linear = o.long ? o.loadMemory(o.add(address, 2n), 64) : o.loadMemory(o.and(o.add(address, 2n), 0xffff_ffffn), 32);
       if (o.long) o.gpIf(o.not(isCanonical(o, linear)));
@@ -95,8 +95,8 @@ function storeTable(name: string, digit: number, base: "gdtrBase" | "idtrBase", 
     access: "w",
     sem: (o, [m]) => {
       requireUmip(o);
-      const address = o.address(m!, true);
-      o.probe(address, m!.width);
+      const address = o.address(m, true);
+      o.probe(address, m.width);
       o.storeMemory(address, 16, o.extU(o.state(limit)));
       const next = o.add(address, 2n);
       o.storeMemory(o.long ? next : o.and(next, 0xffff_ffffn), o.long ? 64 : 32, o.state64(base));
@@ -116,8 +116,8 @@ function baseRegister(name: string, digit: number, segment: "fsBase" | "gsBase",
     feature: "fsgsbase",
     sem: (o, [r]) => {
       o.udIf(o.not(has(o, "cr4", CR4.FSGSBASE)));
-      if (!write) return o.write(r!, o.zext(o.state64(segment), r!.width));
-      const value = o.read(r!);
+      if (!write) return o.write(r, o.zext(o.state64(segment), r.width));
+      const value = o.read(r);
       o.gpIf(o.not(isCanonical(o, value)));
       o.setState64(segment, value);
     },
@@ -133,7 +133,7 @@ function random(name: string, digit: number, feature: string): Instruction {
     feature,
     sem: (o, [dst]) => {
       o.helper(HELPER.random);
-      o.write(dst!, o.zext(o.state64("scratchValue"), dst!.width));
+      o.write(dst, o.zext(o.state64("scratchValue"), dst.width));
       o.setArithmetic(o.i32(1));
     },
   });
@@ -161,14 +161,14 @@ function halt(o: Sem): void {
 
 export const system: readonly Instruction[] = [
   instruction("MOV CR", { forms: readCr, sem: read(HELPER.readCr, requireControl) }),
-  instruction("MOV to CR", { forms: toCr, access: "w r", sem: (o, [cr, src]) => movToCr(o, cr!, src!) }),
+  instruction("MOV to CR", { forms: toCr, access: "w r", sem: (o, [cr, src]) => movToCr(o, cr, src) }),
   instruction("MOV DR", { forms: readDr, sem: read(HELPER.readDr, requireDebug) }),
   instruction("MOV to DR", {
     forms: toDr,
     access: "w r",
     sem: (o, [dr, src]) => {
-      const n = requireDebug(o, dr!);
-      o.setState64("scratchValue", o.read(src!));
+      const n = requireDebug(o, dr);
+      o.setState64("scratchValue", o.read(src));
       o.helper(HELPER.writeDr, n);
       o.resynchronize();
     },
@@ -185,14 +185,14 @@ export const system: readonly Instruction[] = [
     access: "w",
     sem: (o, [dst]) => {
       requireUmip(o);
-      o.write(dst!, o.zext(o.state64("cr0"), dst!.width));
+      o.write(dst, o.zext(o.state64("cr0"), dst.width));
     },
   }),
   instruction("LMSW", {
     forms: ["0F 01 /6 | r/m16 | any cpl0 end"],
     access: "r",
     sem: (o, [src]) => {
-      o.helper(HELPER.lmsw, o.wrap(o.read(src!)));
+      o.helper(HELPER.lmsw, o.wrap(o.read(src)));
       o.resynchronize();
     },
   }),
@@ -215,8 +215,8 @@ export const system: readonly Instruction[] = [
     access: "r r",
     feature: "invpcid",
     sem: (o, [type, m]) => {
-      const kind = o.read(type!);
-      const address = o.address(m!);
+      const kind = o.read(type);
+      const address = o.address(m);
       const pcid = o.loadMemory(address, 64);
       const next = o.add(address, 8n);
       const linear = o.loadMemory(o.long ? next : o.and(next, 0xffff_ffffn), 64);

@@ -23,13 +23,13 @@ function absent(b: Builder, base: Expr, n: Expr): void {
  */
 function intoRegister(name: string, operation: Routine, reversed: boolean): Routine {
   return routine(`x87.${name}`, ["i32", "i32", "i32", "i64", "i32"], "i32", (b, base, n, head, significand, raised) => {
-    b.if(b.or(isEmpty(b, base!, n!), b.and(raised!, FSW.SF)), () => absent(b, base!, n!));
-    const control = controlWord(b, base!);
-    const own = [headOf(b, base!, n!), significandOf(b, base!, n!)] as const;
+    b.if(b.or(isEmpty(b, base, n), b.and(raised, FSW.SF)), () => absent(b, base, n));
+    const control = controlWord(b, base);
+    const own = [headOf(b, base, n), significandOf(b, base, n)] as const;
     const result = reversed
-      ? b.call(operation, base!, control, head!, significand!, ...own, raised!)
-      : b.call(operation, base!, control, ...own, head!, significand!, raised!);
-    b.return(b.call(writeResult, base!, n!, headLeft(b, base!), result, raisedLeft(b, base!)));
+      ? b.call(operation, base, control, head, significand, ...own, raised)
+      : b.call(operation, base, control, ...own, head, significand, raised);
+    b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
   });
 }
 
@@ -79,19 +79,19 @@ function rows({ name, digit, toTop, toOther, routine: operation }: Operation): r
       forms: fpu(`D8 /${digit} | m32fp`, `DC /${digit} | m64fp`, `D8 ${hex(toTop)}+i | ST, ST(i)`, `DC ${hex(toOther)}+i | ST(i), ST`),
       access: "rw r",
       sem: (o, [dst, src]) => {
-        if (dst!.kind === "mem") withMemory(o, { ...dst!, access: "r" }, operation, false);
-        else withRegister(o, dst!, src!, operation, false);
+        if (dst.kind === "mem") withMemory(o, { ...dst, access: "r" }, operation, false);
+        else withRegister(o, dst, src, operation, false);
       },
     }),
     instruction(`F${name}P`, {
       forms: fpu(`DE ${hex(toOther)}+i | ST(i), ST`),
       access: "rw r",
-      sem: (o, [dst, src]) => withRegister(o, dst!, src!, operation, true),
+      sem: (o, [dst, src]) => withRegister(o, dst, src, operation, true),
     }),
     instruction(`FI${name}`, {
       forms: fpu(`DA /${digit} | m32int`, `DE /${digit} | m16int`),
       access: "r",
-      sem: (o, [src]) => withMemory(o, src!, operation, true),
+      sem: (o, [src]) => withMemory(o, src, operation, true),
     }),
   ];
 }
@@ -99,9 +99,9 @@ function rows({ name, digit, toTop, toOther, routine: operation }: Operation): r
 /** ST(0) = operation(ST(0)): (base) → unmasked. */
 function onTop(name: string, operation: Routine): Routine {
   return routine(`x87.${name}`, ["i32", "i32"], "i32", (b, base, n) => {
-    b.if(isEmpty(b, base!, n!), () => absent(b, base!, n!));
-    const result = b.call(operation, base!, controlWord(b, base!), headOf(b, base!, n!), significandOf(b, base!, n!));
-    b.return(b.call(writeResult, base!, n!, headLeft(b, base!), result, raisedLeft(b, base!)));
+    b.if(isEmpty(b, base, n), () => absent(b, base, n));
+    const result = b.call(operation, base, controlWord(b, base), headOf(b, base, n), significandOf(b, base, n));
+    b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
   });
 }
 

@@ -20,12 +20,12 @@ const CODES: number = ORDER.unordered;
  * exceptions. `raised` is what reading the source found: DE, or an empty register.
  */
 const compareTop: Routine = routine("x87.compare", ["i32", "i32", "i64", "i32", "i32"], "i32", (b, base, head, significand, raised, quiet) => {
-  const n = top(b, base!);
-  const order = b.call(compare, base!, headOf(b, base!, n), significandOf(b, base!, n), head!, significand!, quiet!);
-  const invalid = b.and(raisedLeft(b, base!), FSW.IE);
-  const missing = b.or(b.and(raised!, FSW.SF), isEmpty(b, base!, n));
-  const found = b.select(invalid, b.i32(FSW.IE), b.or(raisedLeft(b, base!), raised!));
-  b.store("i32.store", base!, b.select(missing, b.i32(UNDERFLOW), found), at("floatRaised"));
+  const n = top(b, base);
+  const order = b.call(compare, base, headOf(b, base, n), significandOf(b, base, n), head, significand, quiet);
+  const invalid = b.and(raisedLeft(b, base), FSW.IE);
+  const missing = b.or(b.and(raised, FSW.SF), isEmpty(b, base, n));
+  const found = b.select(invalid, b.i32(FSW.IE), b.or(raisedLeft(b, base), raised));
+  b.store("i32.store", base, b.select(missing, b.i32(UNDERFLOW), found), at("floatRaised"));
   b.return(b.select(missing, b.i32(ORDER.unordered), order));
 });
 
@@ -71,7 +71,7 @@ function ordered(name: string, forms: readonly string[], pops: number, integer =
   return instruction(name, {
     forms: fpu(...forms),
     access: "r",
-    sem: (o, [src]) => (src!.kind === "mem" ? withMemory(o, src!, integer, pops) : withRegister(o, src!, false, "codes", pops)),
+    sem: (o, [src]) => (src.kind === "mem" ? withMemory(o, src, integer, pops) : withRegister(o, src, false, "codes", pops)),
   });
 }
 
@@ -80,7 +80,7 @@ function intoFlags(name: string, row: string, quiet: boolean, pops: number): Ins
     forms: fpu(`${row} | ST, ST(i)`),
     access: "r r",
     flags: "CF PF ZF OF SF AF",
-    sem: (o, [, src]) => withRegister(o, src!, quiet, "flags", pops),
+    sem: (o, [, src]) => withRegister(o, src, quiet, "flags", pops),
   });
 }
 
@@ -109,8 +109,8 @@ export const x87Compare: readonly Instruction[] = [
   ordered("FICOM", ["DA /2 | m32int", "DE /2 | m16int"], 0, true),
   ordered("FICOMP", ["DA /3 | m32int", "DE /3 | m16int"], 1, true),
   instruction("FCOMPP", { forms: fpu("DE D9"), sem: (o) => withRegister(o, 1, false, "codes", 2) }),
-  instruction("FUCOM", { forms: fpu("DD E0+i | ST(i)"), access: "r", sem: (o, [src]) => withRegister(o, src!, true, "codes", 0) }),
-  instruction("FUCOMP", { forms: fpu("DD E8+i | ST(i)"), access: "r", sem: (o, [src]) => withRegister(o, src!, true, "codes", 1) }),
+  instruction("FUCOM", { forms: fpu("DD E0+i | ST(i)"), access: "r", sem: (o, [src]) => withRegister(o, src, true, "codes", 0) }),
+  instruction("FUCOMP", { forms: fpu("DD E8+i | ST(i)"), access: "r", sem: (o, [src]) => withRegister(o, src, true, "codes", 1) }),
   instruction("FUCOMPP", { forms: fpu("DA E9"), sem: (o) => withRegister(o, 1, true, "codes", 2) }),
   intoFlags("FCOMI", "DB F0+i", false, 0),
   intoFlags("FCOMIP", "DF F0+i", false, 1),

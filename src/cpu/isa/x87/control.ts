@@ -65,13 +65,13 @@ function rotate(name: string, row: string, by: number): Instruction {
 export const x87Control: readonly Instruction[] = [
   instruction("FNINIT", { forms: fpu("DB E3"), sem: (o) => initialize(o) }),
   instruction("FNCLEX", { forms: fpu("DB E2"), sem: (o) => replaceStatusWord(o, o.and(statusWord(o, o.base()), ~(FSW.B | FSW.ES | FSW.SF | EXCEPTIONS))) }),
-  instruction("FNSTCW", { forms: fpu("D9 /7 | m16"), access: "w", sem: (o, [m]) => o.write(m!, o.extU(controlWord(o, o.base()))) }),
+  instruction("FNSTCW", { forms: fpu("D9 /7 | m16"), access: "w", sem: (o, [m]) => o.write(m, o.extU(controlWord(o, o.base()))) }),
   instruction("FLDCW", {
     forms: fpu("D9 /5 | m16"),
     access: "r",
     sem: (o, [m]) => {
       begin(o);
-      loadControl(o, o.wrap(o.read(m!)));
+      loadControl(o, o.wrap(o.read(m)));
     },
   }),
   instruction("FNSTSW", {
@@ -79,7 +79,7 @@ export const x87Control: readonly Instruction[] = [
     access: "w",
     sem: (o, [dst]) => {
       const status = o.extU(wholeStatusWord(o));
-      if (dst!.kind === "mem") o.write(dst!, status);
+      if (dst.kind === "mem") o.write(dst, status);
       else o.setReg(REG.rax, 16, status);
     },
   }),
@@ -98,7 +98,7 @@ export const x87Control: readonly Instruction[] = [
     sem: (o, [st]) => {
       begin(o);
       noteInstruction(o);
-      empty(o, o.base(), physical(o, st!));
+      empty(o, o.base(), physical(o, st));
       clearC1(o, o.base());
     },
   }),
@@ -108,7 +108,7 @@ export const x87Control: readonly Instruction[] = [
     sem: (o, [st]) => {
       begin(o);
       noteInstruction(o);
-      empty(o, o.base(), physical(o, st!));
+      empty(o, o.base(), physical(o, st));
       clearC1(o, o.base());
       pop(o, o.base());
     },

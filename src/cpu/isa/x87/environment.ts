@@ -31,7 +31,7 @@ export const fullTags: Routine = routine("x87.fullTags", ["i32"], "i32", (b, bas
   const n = b.variable(b.i32(7));
   b.while(() => b.geS(b.get(n), 0), () => {
     const i = b.get(n);
-    b.set(word, b.or(b.shl(b.get(word), 2), b.select(isEmpty(b, base!, i), b.i32(TAG.empty), tagOf(b, base!, i))));
+    b.set(word, b.or(b.shl(b.get(word), 2), b.select(isEmpty(b, base, i), b.i32(TAG.empty), tagOf(b, base, i))));
     b.set(n, b.sub(i, 1));
   });
   b.return(b.get(word));
@@ -48,7 +48,7 @@ function tagOf(b: Builder, base: Expr, n: Expr): Expr {
 /** The abridged tag word of a full one: (word). */
 const abridgedTags: Routine = routine("x87.abridgedTags", ["i32"], "i32", (b, word) => {
   // A pair of ones is an empty register: gather the complement of "both bits set", every second bit, into a byte.
-  let e = b.and(b.xor(b.and(word!, b.shrU(word!, 1)), -1), 0x5555);
+  let e = b.and(b.xor(b.and(word, b.shrU(word, 1)), -1), 0x5555);
   for (const [shift, mask] of [[1, 0x3333], [2, 0x0f0f], [4, 0x00ff]] as const) e = b.and(b.or(e, b.shrU(e, shift)), mask);
   b.return(e);
 });
@@ -92,29 +92,32 @@ function storeEnvironment(o: Sem, linear: Expr, layout: Layout): void {
   [...words, ...pointers(o, layout)].forEach((e, i) => o.storeMemory(inside(o, linear, i * step), step * 8, o.extU(e)));
 }
 
+/** The four words behind the tag word: two offsets, each before its selector (and FCS below FOP). */
+type Pointers = readonly [fip: Expr, fcs: Expr, fdp: Expr, fds: Expr];
+
 /** An environment that has been read. */
 interface Environment {
   readonly control: Expr;
   readonly status: Expr;
   readonly tags: Expr;
-  readonly pointers: readonly Expr[];
+  readonly pointers: Pointers;
 }
 
 function loadEnvironment(o: Sem, linear: Expr, { step }: Layout): Environment {
   const word = (i: number): Expr => o.wrap(o.loadMemory(inside(o, linear, i * step), step * 8));
-  return { control: word(0), status: word(1), tags: word(2), pointers: [3, 4, 5, 6].map(word) };
+  return { control: word(0), status: word(1), tags: word(2), pointers: [word(3), word(4), word(5), word(6)] };
 }
 
-function setPointers(o: Sem, [a, c, d, e]: readonly Expr[], { step }: Layout): void {
+function setPointers(o: Sem, [a, c, d, e]: Pointers, { step }: Layout): void {
   const bits = step === 4 ? 16 : 4;
   const join = (low: Expr, high: Expr): Expr => o.or(o.and(low, 0xffff), o.and(o.shl(high, 4), ((1 << bits) - 1) << 16));
   const real = o.long ? o.i32(0) : realForm(o);
-  const wide = step === 4 ? a! : o.and(a!, 0xffff);
-  const far = step === 4 ? d! : o.and(d!, 0xffff);
-  o.setState64("fip", o.extU(o.select(real, join(a!, c!), wide)));
-  o.setState64("fdp", o.extU(o.select(real, join(d!, e!), far)));
-  const opcode = step === 4 ? o.and(o.shrU(c!, 16), 0x7ff) : o.i32(0);
-  o.store("i32.store16", o.base(), o.select(real, o.and(c!, 0x7ff), opcode), at("fop"));
+  const wide = step === 4 ? a : o.and(a, 0xffff);
+  const far = step === 4 ? d : o.and(d, 0xffff);
+  o.setState64("fip", o.extU(o.select(real, join(a, c), wide)));
+  o.setState64("fdp", o.extU(o.select(real, join(d, e), far)));
+  const opcode = step === 4 ? o.and(o.shrU(c, 16), 0x7ff) : o.i32(0);
+  o.store("i32.store16", o.base(), o.select(real, o.and(c, 0x7ff), opcode), at("fop"));
 }
 
 function setEnvironment(o: Sem, e: Environment, layout: Layout): void {
@@ -162,7 +165,7 @@ const PARTS = [0, 2, 4, 6, 8] as const;
 const images = (opcode: string, small: number, large: number): string[] => fpu(`${opcode} | m${small} | o16`, `${opcode} | m${large} | any`);
 
 function image(name: string, rows: readonly string[], access: "r" | "w", meaning: (o: Sem, op: Operand, layout: Layout) => void): Instruction {
-  return instruction(name, { forms: rows, access, sem: (o, [m], form) => meaning(o, m!, LAYOUT[form.opsize === 16 ? 16 : 32]) });
+  return instruction(name, { forms: rows, access, sem: (o, [m], form) => meaning(o, m, LAYOUT[form.opsize === 16 ? 16 : 32]) });
 }
 
 export const x87Environment: readonly Instruction[] = [

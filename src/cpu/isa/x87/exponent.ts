@@ -14,11 +14,11 @@ import {
 /** ST(0) = operation(ST(0), ST(1)): (base, ST(0), ST(1)) → unmasked. */
 function topTwo(name: string, operation: (b: Builder, base: Expr, ...x: readonly [Expr, Expr, Expr, Expr]) => Expr): Routine {
   return routine(`x87.${name}`, ["i32", "i32", "i32"], "i32", (b, base, n, m) => {
-    b.if(b.or(isEmpty(b, base!, n!), isEmpty(b, base!, m!)), () => {
-      b.return(b.call(writeResult, base!, n!, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
+    b.if(b.or(isEmpty(b, base, n), isEmpty(b, base, m)), () => {
+      b.return(b.call(writeResult, base, n, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
     });
-    const result = operation(b, base!, headOf(b, base!, n!), significandOf(b, base!, n!), headOf(b, base!, m!), significandOf(b, base!, m!));
-    b.return(b.call(writeResult, base!, n!, headLeft(b, base!), result, raisedLeft(b, base!)));
+    const result = operation(b, base, headOf(b, base, n), significandOf(b, base, n), headOf(b, base, m), significandOf(b, base, m));
+    b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
   });
 }
 
@@ -49,26 +49,26 @@ const scaleTop: Routine = topTwo("FSCALE", (b, base, ...x) => b.call(scale, base
 
 /** FXTRACT: (base, ST(0), the register above) → unmasked. */
 const extractTop: Routine = routine("x87.FXTRACT", ["i32", "i32", "i32"], "i32", (b, base, n, above) => {
-  const missing = isEmpty(b, base!, n!);
-  b.if(b.or(missing, b.not(isEmpty(b, base!, above!))), () => {
-    const unmasked = b.call(raise, base!, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
+  const missing = isEmpty(b, base, n);
+  b.if(b.or(missing, b.not(isEmpty(b, base, above))), () => {
+    const unmasked = b.call(raise, base, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
     b.if(b.not(unmasked), () => {
-      for (const r of [n!, above!]) {
-        setIndefinite(b, base!, r);
-        fill(b, base!, r);
+      for (const r of [n, above]) {
+        setIndefinite(b, base, r);
+        fill(b, base, r);
       }
-      setTop(b, base!, above!);
+      setTop(b, base, above);
     });
     b.return(unmasked);
   });
-  const significand = b.call(extract, base!, headOf(b, base!, n!), significandOf(b, base!, n!));
-  const head = headLeft(b, base!);
-  const unmasked = b.call(raise, base!, raisedLeft(b, base!));
+  const significand = b.call(extract, base, headOf(b, base, n), significandOf(b, base, n));
+  const head = headLeft(b, base);
+  const unmasked = b.call(raise, base, raisedLeft(b, base));
   b.if(completes(b, unmasked), () => {
-    setRegister(b, base!, n!, b.load("i32.load", base!, at("scratchValue")), b.load("i64.load", base!, at("wideHigh")));
-    setRegister(b, base!, above!, head, significand);
-    fill(b, base!, above!);
-    setTop(b, base!, above!);
+    setRegister(b, base, n, b.load("i32.load", base, at("scratchValue")), b.load("i64.load", base, at("wideHigh")));
+    setRegister(b, base, above, head, significand);
+    fill(b, base, above);
+    setTop(b, base, above);
   });
   b.return(unmasked);
 });

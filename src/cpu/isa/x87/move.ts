@@ -222,7 +222,7 @@ function conditionalMove(name: string, row: string, cc: number): Instruction {
       begin(o);
       noteInstruction(o);
       const base = o.base();
-      const [to, from] = [physical(o, 0), physical(o, src!)];
+      const [to, from] = [physical(o, 0), physical(o, src)];
       const absent = o.or(isEmpty(o, base, to), isEmpty(o, base, from));
       o.if(absent, () => underflow(o, to), () => {
         o.if(o.condition(cc), () => setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from)));
@@ -261,45 +261,45 @@ export const x87Move: readonly Instruction[] = [
     access: "r",
     sem: (o, [src]) => {
       begin(o);
-      if (src!.kind === "st") pushValue(o, loadRegister(o, src!));
-      else if (src!.width === 80) pushValue(o, load80(o, src!), src!);
-      else pushValue(o, quieted(o, loadNumber(o, src!, false)), src!);
+      if (src.kind === "st") pushValue(o, loadRegister(o, src));
+      else if (src.width === 80) pushValue(o, load80(o, src), src);
+      else pushValue(o, quieted(o, loadNumber(o, src, false)), src);
     },
   }),
-  instruction("FST", { forms: fpu("D9 /2 | m32fp", "DD /2 | m64fp", "DD D0+i | ST(i)"), access: "w", sem: (o, [dst]) => store(o, dst!, false) }),
+  instruction("FST", { forms: fpu("D9 /2 | m32fp", "DD /2 | m64fp", "DD D0+i | ST(i)"), access: "w", sem: (o, [dst]) => store(o, dst, false) }),
   instruction("FSTP", {
     // DF D0 and DF D8 are undocumented aliases of DD D8.
     forms: fpu("D9 /3 | m32fp", "DD /3 | m64fp", "DB /7 | m80fp", "DD D8+i | ST(i)", "DF D0+i | ST(i)", "DF D8+i | ST(i)"),
     access: "w",
-    sem: (o, [dst]) => store(o, dst!, true),
+    sem: (o, [dst]) => store(o, dst, true),
   }),
   instruction("FSTPNCE", {
     forms: fpu("D9 D8+i | ST(i)"),
     access: "w",
-    sem: (o, [dst]) => copyTopSilently(o, dst!),
+    sem: (o, [dst]) => copyTopSilently(o, dst),
   }),
   instruction("FILD", {
     forms: integers("DF /0", "DB /0", "DF /5"),
     access: "r",
     sem: (o, [src]) => {
       begin(o);
-      pushValue(o, loadNumber(o, src!, true), src!);
+      pushValue(o, loadNumber(o, src, true), src);
     },
   }),
-  instruction("FIST", { forms: integers("DF /2", "DB /2"), access: "w", sem: (o, [dst]) => storeInteger(o, dst!, false) }),
-  instruction("FISTP", { forms: integers("DF /3", "DB /3", "DF /7"), access: "w", sem: (o, [dst]) => storeInteger(o, dst!, true) }),
-  instruction("FISTTP", { forms: integers("DF /1", "DB /1", "DD /1"), access: "w", feature: "SSE3", sem: (o, [dst]) => storeInteger(o, dst!, true, true) }),
+  instruction("FIST", { forms: integers("DF /2", "DB /2"), access: "w", sem: (o, [dst]) => storeInteger(o, dst, false) }),
+  instruction("FISTP", { forms: integers("DF /3", "DB /3", "DF /7"), access: "w", sem: (o, [dst]) => storeInteger(o, dst, true) }),
+  instruction("FISTTP", { forms: integers("DF /1", "DB /1", "DD /1"), access: "w", feature: "SSE3", sem: (o, [dst]) => storeInteger(o, dst, true, true) }),
   instruction("FBLD", {
     forms: fpu("DF /4 | m80bcd"),
     access: "r",
     sem: (o, [src]) => {
       begin(o);
-      pushValue(o, loadDecimal(o, src!), src!);
+      pushValue(o, loadDecimal(o, src), src);
     },
   }),
-  instruction("FBSTP", { forms: fpu("DF /6 | m80bcd"), access: "w", sem: (o, [dst]) => storeDecimal(o, dst!) }),
+  instruction("FBSTP", { forms: fpu("DF /6 | m80bcd"), access: "w", sem: (o, [dst]) => storeDecimal(o, dst) }),
   // DD C8 and DF C8 are undocumented aliases of D9 C8.
-  instruction("FXCH", { forms: fpu("D9 C8+i | ST(i)", "DD C8+i | ST(i)", "DF C8+i | ST(i)"), access: "rw", sem: (o, [src]) => exchange(o, src!) }),
+  instruction("FXCH", { forms: fpu("D9 C8+i | ST(i)", "DD C8+i | ST(i)", "DF C8+i | ST(i)"), access: "rw", sem: (o, [src]) => exchange(o, src) }),
   ...CONSTANTS.map(constant),
   conditionalMove("FCMOVB", "DA C0+i | ST, ST(i)", 2),
   conditionalMove("FCMOVE", "DA C8+i | ST, ST(i)", 4),

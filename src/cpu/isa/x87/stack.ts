@@ -83,11 +83,11 @@ export function pop(b: Builder, base: Expr): void {
  * C1 is cleared otherwise (SDM 1 §8.1.3.3). An unmasked DE comes before the operation: what rounding found does not count.
  */
 export const raise: Routine = routine("x87.raise", ["i32", "i32"], "i32", (b, base, raised) => {
-  const open = b.xor(controlWord(b, base!), -1);
-  const found = b.select(b.and(b.and(raised!, open), FSW.DE), b.i32(FSW.DE), raised!);
+  const open = b.xor(controlWord(b, base), -1);
+  const found = b.select(b.and(b.and(raised, open), FSW.DE), b.i32(FSW.DE), raised);
   const unmasked = b.and(b.and(found, EXCEPTIONS), open);
   const summary = b.select(unmasked, b.i32(FSW.ES | FSW.B), b.i32(0));
-  setStatusWord(b, base!, b.or(b.or(b.and(statusWord(b, base!), ~FSW.C1), found), summary));
+  setStatusWord(b, base, b.or(b.or(b.and(statusWord(b, base), ~FSW.C1), found), summary));
   b.return(unmasked);
 });
 
@@ -98,31 +98,31 @@ export function completes(b: Builder, unmasked: Expr): Expr {
 
 /** Writes a result and tags it, unless an exception found beforehand is unmasked: (base, register, head, significand, raised) → unmasked. */
 export const writeResult: Routine = routine("x87.write", ["i32", "i32", "i32", "i64", "i32"], "i32", (b, base, n, head, significand, raised) => {
-  const unmasked = b.call(raise, base!, raised!);
+  const unmasked = b.call(raise, base, raised);
   b.if(completes(b, unmasked), () => {
-    setRegister(b, base!, n!, head!, significand!);
-    fill(b, base!, n!);
+    setRegister(b, base, n, head, significand);
+    fill(b, base, n);
   });
   b.return(unmasked);
 });
 
 /** Pushes a value: (base, head, significand, raised) → unmasked. A full stack makes it the indefinite, unless its source was empty. */
 export const push: Routine = routine("x87.push", ["i32", "i32", "i64", "i32"], "i32", (b, base, head, significand, raised) => {
-  const n = b.and(b.sub(top(b, base!), 1), 7);
-  b.if(isEmpty(b, base!, n), () => {
+  const n = b.and(b.sub(top(b, base), 1), 7);
+  b.if(isEmpty(b, base, n), () => {
     // A denormal goes onto the stack even when DE is unmasked.
-    const unmasked = b.call(raise, base!, raised!);
+    const unmasked = b.call(raise, base, raised);
     b.if(b.not(b.and(unmasked, FSW.IE)), () => {
-      setTop(b, base!, n);
-      setRegister(b, base!, n, head!, significand!);
-      fill(b, base!, n);
+      setTop(b, base, n);
+      setRegister(b, base, n, head, significand);
+      fill(b, base, n);
     });
     b.return(unmasked);
   });
-  const unmasked = b.call(raise, base!, b.select(b.and(raised!, FSW.SF), raised!, b.i32(OVERFLOW)));
+  const unmasked = b.call(raise, base, b.select(b.and(raised, FSW.SF), raised, b.i32(OVERFLOW)));
   b.if(b.not(unmasked), () => {
-    setTop(b, base!, n);
-    setIndefinite(b, base!, n);
+    setTop(b, base, n);
+    setIndefinite(b, base, n);
   });
   b.return(unmasked);
 });
@@ -136,12 +136,12 @@ const pending: Routine = routine(
   ["i32"],
   "i32",
   (b, base) => {
-    b.if(b.and(b.load("i32.load", base!, at("cr0")), CR0.NE), () => {
-      b.store("i32.store", base!, b.i32(VECTOR.MF | FAULT.pending), at("fault"));
+    b.if(b.and(b.load("i32.load", base, at("cr0")), CR0.NE), () => {
+      b.store("i32.store", base, b.i32(VECTOR.MF | FAULT.pending), at("fault"));
       b.returnZero();
     });
-    b.call(helper, base!, b.i32(HELPER.x87), b.i32(X87_HELPER.ferr));
-    b.return(b.and(b.load("i32.load", base!, at("attention")), ATTENTION.interrupt));
+    b.call(helper, base, b.i32(HELPER.x87), b.i32(X87_HELPER.ferr));
+    b.return(b.and(b.load("i32.load", base, at("attention")), ATTENTION.interrupt));
   },
   { faults: true },
 );

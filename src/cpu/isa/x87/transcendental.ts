@@ -18,16 +18,16 @@ import {
 
 /** Rounds a result that the helper left at SCRATCH + offset: (base, offset) → significand. */
 const takeResult: Routine = routine("x87.takeResult", ["i32", "i32"], "i64", (b, base, offset) => {
-  const from = b.add(base!, offset!);
+  const from = b.add(base, offset);
   const load = (op: string, field: number): Expr => b.load(op, from, SCRATCH + field);
   const [head, raised, high] = [load("i32.load", FUNCTION_RESULT.head), load("i32.load", FUNCTION_RESULT.raised), load("i64.load", FUNCTION_RESULT.high)];
   const rounds = load("i32.load", FUNCTION_RESULT.rounds);
-  b.if(b.not(rounds), () => deliver(b, base!, { head, significand: high }, raised));
+  b.if(b.not(rounds), () => deliver(b, base, { head, significand: high }, raised));
   const exponent = load("i32.load", FUNCTION_RESULT.exponent);
   const mode = b.select(b.eq(rounds, ROUNDS.nearest), b.i32(~FCW.rounding), b.i32(-1));
-  const control = b.and(fullPrecision(b, controlWord(b, base!)), mode);
-  const significand = b.call(round, base!, control, head, exponent, high, load("i64.load", FUNCTION_RESULT.low));
-  alsoRaise(b, base!, raised);
+  const control = b.and(fullPrecision(b, controlWord(b, base)), mode);
+  const significand = b.call(round, base, control, head, exponent, high, load("i64.load", FUNCTION_RESULT.low));
+  alsoRaise(b, base, raised);
   b.return(significand);
 });
 
@@ -57,54 +57,54 @@ function compute(b: Builder, base: Expr, registers: readonly Expr[], which: Expr
 
 /** A function of `sources` into one register: (base, destination, ST(0), ST(1) or ST(0) again, function) → unmasked. */
 const intoOne: Routine = routine("x87.functionIntoOne", ["i32", "i32", "i32", "i32", "i32"], "i32", (b, base, to, n, m, which) => {
-  b.if(b.or(isEmpty(b, base!, n!), isEmpty(b, base!, m!)), () => {
-    b.return(b.call(writeResult, base!, to!, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
+  b.if(b.or(isEmpty(b, base, n), isEmpty(b, base, m)), () => {
+    b.return(b.call(writeResult, base, to, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
   });
-  const write = (significand: Expr): void => b.return(b.call(writeResult, base!, to!, headLeft(b, base!), significand, raisedLeft(b, base!)));
-  b.if(anyNan(b, base!, [n!, m!]), () => {
-    write(b.call(propagate, base!, headOf(b, base!, n!), significandOf(b, base!, n!), headOf(b, base!, m!), significandOf(b, base!, m!)));
+  const write = (significand: Expr): void => b.return(b.call(writeResult, base, to, headLeft(b, base), significand, raisedLeft(b, base)));
+  b.if(anyNan(b, base, [n, m]), () => {
+    write(b.call(propagate, base, headOf(b, base, n), significandOf(b, base, n), headOf(b, base, m), significandOf(b, base, m)));
   });
-  const denormal = compute(b, base!, [n!, m!], which!);
-  const significand = b.call(takeResult, base!, b.i32(0));
-  alsoRaise(b, base!, denormal);
+  const denormal = compute(b, base, [n, m], which);
+  const significand = b.call(takeResult, base, b.i32(0));
+  alsoRaise(b, base, denormal);
   write(significand);
 });
 
 /** A function of ST(0) with two results, the second pushed: (base, ST(0), the register above, function) → unmasked. */
 const intoTwo: Routine = routine("x87.functionIntoTwo", ["i32", "i32", "i32", "i32"], "i32", (b, base, n, above, which) => {
-  const missing = isEmpty(b, base!, n!);
-  b.if(b.or(missing, b.not(isEmpty(b, base!, above!))), () => {
-    const unmasked = b.call(raise, base!, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
+  const missing = isEmpty(b, base, n);
+  b.if(b.or(missing, b.not(isEmpty(b, base, above))), () => {
+    const unmasked = b.call(raise, base, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
     b.if(b.not(unmasked), () => {
-      for (const r of [n!, above!]) {
-        setIndefinite(b, base!, r);
-        fill(b, base!, r);
+      for (const r of [n, above]) {
+        setIndefinite(b, base, r);
+        fill(b, base, r);
       }
-      setTop(b, base!, above!);
+      setTop(b, base, above);
     });
     b.return(unmasked);
   });
   const write = (first: readonly [Expr, Expr], second: readonly [Expr, Expr], raised: Expr): void => {
-    const unmasked = b.call(raise, base!, raised);
+    const unmasked = b.call(raise, base, raised);
     b.if(completes(b, unmasked), () => {
-      setRegister(b, base!, n!, ...first);
-      setRegister(b, base!, above!, ...second);
-      fill(b, base!, above!);
-      setTop(b, base!, above!);
+      setRegister(b, base, n, ...first);
+      setRegister(b, base, above, ...second);
+      fill(b, base, above);
+      setTop(b, base, above);
     });
     b.return(unmasked);
   };
-  b.if(anyNan(b, base!, [n!]), () => {
-    const [head, significand] = [headOf(b, base!, n!), significandOf(b, base!, n!)];
-    const quiet = b.call(propagate, base!, head, significand, head, significand);
-    const result = [headLeft(b, base!), quiet] as const;
-    write(result, result, raisedLeft(b, base!));
+  b.if(anyNan(b, base, [n]), () => {
+    const [head, significand] = [headOf(b, base, n), significandOf(b, base, n)];
+    const quiet = b.call(propagate, base, head, significand, head, significand);
+    const result = [headLeft(b, base), quiet] as const;
+    write(result, result, raisedLeft(b, base));
   });
-  const denormal = compute(b, base!, [n!], which!);
-  const first = b.call(takeResult, base!, b.i32(0));
-  const [firstHead, firstRaised] = [headLeft(b, base!), raisedLeft(b, base!)];
-  const second = b.call(takeResult, base!, b.i32(FUNCTION_RESULT.size));
-  write([firstHead, first], [headLeft(b, base!), second], b.or(b.or(firstRaised, raisedLeft(b, base!)), denormal));
+  const denormal = compute(b, base, [n], which);
+  const first = b.call(takeResult, base, b.i32(0));
+  const [firstHead, firstRaised] = [headLeft(b, base), raisedLeft(b, base)];
+  const second = b.call(takeResult, base, b.i32(FUNCTION_RESULT.size));
+  write([firstHead, first], [headLeft(b, base), second], b.or(b.or(firstRaised, raisedLeft(b, base)), denormal));
 });
 
 function prologue(o: Sem): void {
