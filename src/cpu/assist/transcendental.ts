@@ -119,7 +119,13 @@ function sineAt(r: Reduced, quadrant: number): Unrounded {
 
 /** Below 2^-68 silicon takes x for the sine and tangent of x, and 1 for its cosine, in every rounding mode. */
 const isTiny = (x: Real): boolean => x.exponent < -68;
-const tinySelf = ({ negative, exponent, significand }: Real): Unrounded => ({ negative, exponent, high: significand, low: 1n, nearest: true });
+const tinySelf = ({ negative, exponent, significand }: Real): Unrounded => ({
+  negative,
+  exponent,
+  high: significand,
+  low: 1n,
+  nearest: true,
+});
 const NEARLY_ONE: Unrounded = { negative: false, exponent: 0, high: 1n << 63n, low: 1n, nearest: true };
 
 /** sin(x), |x| < 2^63. */
@@ -143,7 +149,7 @@ export function tangent(x: Real): Unrounded {
   const square = squareOf(r);
   const [s, c] = [sineFactor(square), cosineOf(square)];
   // tan(r + π/2) = -cos(r) / sin(r)
-  if (r.quadrant & 1) return unrounded(!r.negative, (c << SHIFT << SHIFT) / (r.magnitude * s), -2 * F - r.unit);
+  if (r.quadrant & 1) return unrounded(!r.negative, ((c << SHIFT) << SHIFT) / (r.magnitude * s), -2 * F - r.unit);
   return unrounded(r.negative, r.magnitude * ((s << SHIFT) / c), r.unit - F);
 }
 
@@ -155,7 +161,7 @@ function arcTangents(): bigint[] {
   for (let k = 1n; k <= 16n; k++) {
     // atan(k/16) - atan((k-1)/16) = atan(d), d = (1/16) / (1 + k(k-1)/256)
     const d = overNumber(16n, 256n + k * (k - 1n));
-    table.push(table.at(-1)! + multiply(d, oddReciprocals(-multiply(d, d))));
+    table.push((table.at(-1) ?? 0n) + multiply(d, oddReciprocals(-multiply(d, d))));
   }
   return table;
 }

@@ -32,8 +32,11 @@ function ferr(cpu: CpuContext, level: boolean): number {
 /** HELPER.x87: see X87_HELPER. */
 export function x87(cpu: CpuContext, what: number): number {
   switch (what) {
-    case X87_HELPER.ferr: return ferr(cpu, true);
-    case X87_HELPER.ferrGone: return ferr(cpu, false);
-    default: return noteOpcode(cpu);
+    case X87_HELPER.ferr:
+      return ferr(cpu, true);
+    case X87_HELPER.ferrGone:
+      return ferr(cpu, false);
+    default:
+      return noteOpcode(cpu);
   }
 }

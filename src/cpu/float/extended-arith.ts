@@ -5,8 +5,23 @@
 import { type Builder, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import {
-  alsoRaise, BIAS, deliver, deliverInvalid, exponentOf, EXPONENT_MAX, type Extended, INTEGER_BIT, isDenormal, isInfinite, isNormal, isNotANumber, isZero, normalize, propagate,
-  SIGN, signOf,
+  alsoRaise,
+  BIAS,
+  deliver,
+  deliverInvalid,
+  exponentOf,
+  EXPONENT_MAX,
+  type Extended,
+  INTEGER_BIT,
+  isDenormal,
+  isInfinite,
+  isNormal,
+  isNotANumber,
+  isZero,
+  normalize,
+  propagate,
+  SIGN,
+  signOf,
 } from "./extended.ts";
 import { round, roundingOf } from "./extended-round.ts";
 import { FSW, ROUNDING } from "./status.ts";
@@ -29,7 +44,9 @@ function onNormals(name: string, build: (b: Builder, base: Expr, control: Expr, 
 }
 
 const addNormal = onNormals("add", (b, base, control, x, y) => {
-  b.if(b.ltS(x.exponent, y.exponent), () => b.return(b.call(addOrdered, base, control, y.sign, y.exponent, y.significand, x.sign, x.exponent, x.significand)));
+  b.if(b.ltS(x.exponent, y.exponent), () =>
+    b.return(b.call(addOrdered, base, control, y.sign, y.exponent, y.significand, x.sign, x.exponent, x.significand)),
+  );
   b.return(b.call(addOrdered, base, control, x.sign, x.exponent, x.significand, y.sign, y.exponent, y.significand));
 });
 
@@ -47,7 +64,9 @@ const addOrdered = onNormals("addOrdered", (b, base, control, x, y) => {
   const larger = { high: b.select(swapped, aligned.high, x.significand), low: b.i64(0) };
   const smaller = { high: b.select(swapped, x.significand, aligned.high), low: aligned.low };
   const difference = subtractWide(b, larger, smaller);
-  b.if(b.not(b.or(difference.high, difference.low)), () => deliver(b, base, { head: exactZero(b, control), significand: b.i64(0) }, b.i32(0)));
+  b.if(b.not(b.or(difference.high, difference.low)), () =>
+    deliver(b, base, { head: exactZero(b, control), significand: b.i64(0) }, b.i32(0)),
+  );
   const zeros = clzWide(b, difference);
   const { high, low } = shiftLeftWide(b, difference, zeros);
   b.return(b.call(round, base, control, b.xor(x.sign, b.shl(swapped, 15)), b.sub(x.exponent, b.wrap(zeros)), high, low));
@@ -78,7 +97,13 @@ const divideNormal = onNormals("divide", (b, base, control, x, y) => {
   const below = b.extU(b.ltU(x.significand, y.significand));
   const up = b.xor(below, 1n);
   // The dividend is halved when it is not below the divisor, so that the quotient has 64 bits.
-  const quotient = b.call(divideWide, base, b.shrU(x.significand, up), b.select(b.wrap(up), b.shl(x.significand, 63), b.i64(0)), y.significand);
+  const quotient = b.call(
+    divideWide,
+    base,
+    b.shrU(x.significand, up),
+    b.select(b.wrap(up), b.shl(x.significand, 63), b.i64(0)),
+    y.significand,
+  );
   const low = remainderBits(b, wideHigh(b, base), y.significand);
   const exponent = b.add(b.sub(x.exponent, y.exponent), b.sub(b.i32(BIAS), b.wrap(below)));
   b.return(b.call(round, base, control, b.xor(x.sign, y.sign), exponent, quotient, low));
@@ -166,17 +191,32 @@ function binary(name: string, normal: Routine, rules: Rules, negate = false): Ro
   const special = routine(`extended.${name}.special`, PARAMS, "i64", (b, base, control, aHead, a, bHead, c, raised) => {
     const x = { head: aHead, significand: a };
     const operand = { head: bHead, significand: c };
-    b.if(b.or(isNotANumber(b, x), isNotANumber(b, operand)), () => b.return(b.call(propagate, base, x.head, x.significand, operand.head, operand.significand)));
+    b.if(b.or(isNotANumber(b, x), isNotANumber(b, operand)), () =>
+      b.return(b.call(propagate, base, x.head, x.significand, operand.head, operand.significand)),
+    );
     const y = { head: second(b, bHead), significand: c };
     const denormal = b.or(raised, b.shl(b.or(isDenormal(b, x), isDenormal(b, y)), 1));
     rules(b, { base: base, control: control, x, y, denormal });
     const [n, m] = [normalize(b, x), normalize(b, y)];
-    const result = b.call(normal, base, control, signOf(b, x.head), n.exponent, n.significand, signOf(b, y.head), m.exponent, m.significand);
+    const result = b.call(
+      normal,
+      base,
+      control,
+      signOf(b, x.head),
+      n.exponent,
+      n.significand,
+      signOf(b, y.head),
+      m.exponent,
+      m.significand,
+    );
     alsoRaise(b, base, denormal);
     b.return(result);
   });
   return routine(`extended.${name}`, PARAMS, "i64", (b, base, control, aHead, a, bHead, c, raised) => {
-    const [x, y] = [{ head: aHead, significand: a }, { head: bHead, significand: c }];
+    const [x, y] = [
+      { head: aHead, significand: a },
+      { head: bHead, significand: c },
+    ];
     b.if(b.and(b.and(isNormal(b, x), isNormal(b, y)), b.not(raised)), () => {
       const head = second(b, bHead);
       b.return(b.call(normal, base, control, signOf(b, aHead), exponentOf(b, aHead), a, signOf(b, head), exponentOf(b, head), c));
@@ -185,28 +225,37 @@ function binary(name: string, normal: Routine, rules: Rules, negate = false): Ro
   });
 }
 
+/** x + y, see `binary`. */
 export const add: Routine = binary("add", addNormal, sumRules);
+/** x - y, see `binary`. */
 export const subtract: Routine = binary("subtract", addNormal, sumRules, true);
+/** x · y, see `binary`. */
 export const multiply: Routine = binary("multiply", multiplyNormal, productRules);
+/** x / y, see `binary`. */
 export const divide: Routine = binary("divide", divideNormal, quotientRules);
 
 /** FSQRT: (base, control, head, significand) → significand. */
-export const squareRoot: Routine = routine("extended.squareRoot", ["i32", "i32", "i32", "i64"], "i64", (b, base, control, head, significand) => {
-  const x = { head: head, significand: significand };
-  b.if(isNotANumber(b, x), () => b.return(b.call(propagate, base, x.head, x.significand, x.head, x.significand)));
-  b.if(isZero(b, x), () => deliver(b, base, x, b.i32(0)));
-  b.if(signOf(b, head), () => deliverInvalid(b, base));
-  b.if(isInfinite(b, x), () => deliver(b, base, x, b.i32(0)));
-  const n = normalize(b, x);
-  // The radicand is the significand times 2^63 or 2^64, whichever leaves an even exponent.
-  const doubled = b.and(b.sub(n.exponent, BIAS), 1);
-  const high = b.select(doubled, n.significand, b.shrU(n.significand, 1));
-  const low = b.select(doubled, b.i64(0), b.shl(n.significand, 63));
-  const root = b.call(squareRootWide, base, high, low);
-  const side = wideHigh(b, base);
-  const rest = b.shl(b.or(b.shl(b.extU(b.eq(side, 2n)), 1), b.extU(b.ne(side, 0n))), 62);
-  const exponent = b.add(b.shrS(b.sub(n.exponent, BIAS), 1), BIAS);
-  const result = b.call(round, base, control, b.i32(0), exponent, root, rest);
-  alsoRaise(b, base, b.shl(isDenormal(b, x), 1));
-  b.return(result);
-});
+export const squareRoot: Routine = routine(
+  "extended.squareRoot",
+  ["i32", "i32", "i32", "i64"],
+  "i64",
+  (b, base, control, head, significand) => {
+    const x = { head: head, significand: significand };
+    b.if(isNotANumber(b, x), () => b.return(b.call(propagate, base, x.head, x.significand, x.head, x.significand)));
+    b.if(isZero(b, x), () => deliver(b, base, x, b.i32(0)));
+    b.if(signOf(b, head), () => deliverInvalid(b, base));
+    b.if(isInfinite(b, x), () => deliver(b, base, x, b.i32(0)));
+    const n = normalize(b, x);
+    // The radicand is the significand times 2^63 or 2^64, whichever leaves an even exponent.
+    const doubled = b.and(b.sub(n.exponent, BIAS), 1);
+    const high = b.select(doubled, n.significand, b.shrU(n.significand, 1));
+    const low = b.select(doubled, b.i64(0), b.shl(n.significand, 63));
+    const root = b.call(squareRootWide, base, high, low);
+    const side = wideHigh(b, base);
+    const rest = b.shl(b.or(b.shl(b.extU(b.eq(side, 2n)), 1), b.extU(b.ne(side, 0n))), 62);
+    const exponent = b.add(b.shrS(b.sub(n.exponent, BIAS), 1), BIAS);
+    const result = b.call(round, base, control, b.i32(0), exponent, root, rest);
+    alsoRaise(b, base, b.shl(isDenormal(b, x), 1));
+    b.return(result);
+  },
+);

@@ -3,7 +3,21 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
-import { BIAS, deliver, exponentOf, EXPONENT_MAX, type Extended, INTEGER_BIT, isDenormal, isNotANumber, isZero, normalize, propagate, SIGN, signOf } from "./extended.ts";
+import {
+  BIAS,
+  deliver,
+  exponentOf,
+  EXPONENT_MAX,
+  type Extended,
+  INTEGER_BIT,
+  isDenormal,
+  isNotANumber,
+  isZero,
+  normalize,
+  propagate,
+  SIGN,
+  signOf,
+} from "./extended.ts";
 import { ROUND_TO, roundingOf, roundsUp } from "./extended-round.ts";
 import { FSW, ROUNDING } from "./status.ts";
 import { shiftRightSticky } from "./wide.ts";
@@ -21,7 +35,9 @@ function widen(width: 32 | 64): Routine {
     const fraction = b.shl(value, 64 - bits);
     const significand = b.or(b.shrU(fraction, 1), INTEGER_BIT);
     const none = b.i32(0);
-    b.if(b.ltU(b.sub(exponent, 1), top - 1), () => deliver(b, base, { head: b.or(sign, b.add(exponent, BIAS - (top >> 1))), significand }, none));
+    b.if(b.ltU(b.sub(exponent, 1), top - 1), () =>
+      deliver(b, base, { head: b.or(sign, b.add(exponent, BIAS - (top >> 1))), significand }, none),
+    );
     b.if(exponent, () => deliver(b, base, { head: b.or(sign, EXPONENT_MAX), significand }, none));
     b.if(b.not(fraction), () => deliver(b, base, { head: sign, significand: b.i64(0) }, none));
     const zeros = b.clz(fraction);
@@ -84,43 +100,52 @@ function split(b: Builder, x: Extended): { readonly whole: Expr; readonly rest: 
  * Extended → signed integer of `bits` (16, 32, 64) with the rounding of `control`: (base, control, head, significand, bits) → value,
  * cut to its width; the integer indefinite with IE when it does not fit.
  */
-export const toInteger: Routine = routine("extended.toInteger", ["i32", "i32", "i32", "i64", "i64"], "i64", (b, base, control, head, significand, bits) => {
-  const x = { head: head, significand: significand };
-  const smallest = b.shl(b.i64(1), b.sub(bits, 1n));
-  const leave = (value: Expr, raised: Expr): void => {
-    b.store("i32.store", base, raised, at("floatRaised"));
-    b.return(value);
-  };
-  b.if(b.or(isNotANumber(b, x), b.geU(exponentOf(b, head), BIAS + 64)), () => leave(smallest, b.i32(FSW.IE)));
-  const { whole, rest } = split(b, x);
-  const sign = signOf(b, head);
-  const up = roundsUp(b, roundingOf(b, control), sign, rest, b.and(whole, 1n));
-  const magnitude = b.add(whole, b.extU(up));
-  const wrapped = b.and(up, b.not(magnitude));
-  const limit = b.sub(smallest, b.extU(b.not(sign)));
-  b.if(b.or(wrapped, b.gtU(magnitude, limit)), () => leave(smallest, b.i32(FSW.IE)));
-  leave(b.select(sign, b.sub(b.i64(0), magnitude), magnitude), b.or(b.shl(b.ne(rest, 0n), 5), b.shl(up, 9)));
-});
+export const toInteger: Routine = routine(
+  "extended.toInteger",
+  ["i32", "i32", "i32", "i64", "i64"],
+  "i64",
+  (b, base, control, head, significand, bits) => {
+    const x = { head: head, significand: significand };
+    const smallest = b.shl(b.i64(1), b.sub(bits, 1n));
+    const leave = (value: Expr, raised: Expr): void => {
+      b.store("i32.store", base, raised, at("floatRaised"));
+      b.return(value);
+    };
+    b.if(b.or(isNotANumber(b, x), b.geU(exponentOf(b, head), BIAS + 64)), () => leave(smallest, b.i32(FSW.IE)));
+    const { whole, rest } = split(b, x);
+    const sign = signOf(b, head);
+    const up = roundsUp(b, roundingOf(b, control), sign, rest, b.and(whole, 1n));
+    const magnitude = b.add(whole, b.extU(up));
+    const wrapped = b.and(up, b.not(magnitude));
+    const limit = b.sub(smallest, b.extU(b.not(sign)));
+    b.if(b.or(wrapped, b.gtU(magnitude, limit)), () => leave(smallest, b.i32(FSW.IE)));
+    leave(b.select(sign, b.sub(b.i64(0), magnitude), magnitude), b.or(b.shl(b.ne(rest, 0n), 5), b.shl(up, 9)));
+  },
+);
 
 /** FRNDINT: (base, control, head, significand). Exponents from BIAS + 63 up are integers already. */
-export const roundToInteger: Routine = routine("extended.roundToInteger", ["i32", "i32", "i32", "i64"], "i64", (b, base, control, head, significand) => {
-  const x = { head: head, significand: significand };
-  b.if(isNotANumber(b, x), () => b.return(b.call(propagate, base, x.head, x.significand, x.head, x.significand)));
-  const denormal = isDenormal(b, x);
-  b.if(b.or(isZero(b, x), b.geU(exponentOf(b, head), BIAS + 63)), () => deliver(b, base, x, b.i32(0)));
-  const { whole, rest } = split(b, x);
-  const sign = signOf(b, head);
-  const up = roundsUp(b, roundingOf(b, control), sign, rest, b.and(whole, 1n));
-  const magnitude = b.add(whole, b.extU(up));
-  const raised = b.or(b.or(b.shl(b.ne(rest, 0n), 5), b.shl(up, 9)), b.shl(denormal, 1));
-  b.if(b.not(magnitude), () => deliver(b, base, { head: sign, significand: b.i64(0) }, raised));
-  const zeros = b.clz(magnitude);
-  const exponent = b.sub(b.i32(BIAS + 63), b.wrap(zeros));
-  deliver(b, base, { head: b.or(sign, exponent), significand: b.shl(magnitude, zeros) }, raised);
-});
+export const roundToInteger: Routine = routine(
+  "extended.roundToInteger",
+  ["i32", "i32", "i32", "i64"],
+  "i64",
+  (b, base, control, head, significand) => {
+    const x = { head: head, significand: significand };
+    b.if(isNotANumber(b, x), () => b.return(b.call(propagate, base, x.head, x.significand, x.head, x.significand)));
+    const denormal = isDenormal(b, x);
+    b.if(b.or(isZero(b, x), b.geU(exponentOf(b, head), BIAS + 63)), () => deliver(b, base, x, b.i32(0)));
+    const { whole, rest } = split(b, x);
+    const sign = signOf(b, head);
+    const up = roundsUp(b, roundingOf(b, control), sign, rest, b.and(whole, 1n));
+    const magnitude = b.add(whole, b.extU(up));
+    const raised = b.or(b.or(b.shl(b.ne(rest, 0n), 5), b.shl(up, 9)), b.shl(denormal, 1));
+    b.if(b.not(magnitude), () => deliver(b, base, { head: sign, significand: b.i64(0) }, raised));
+    const zeros = b.clz(magnitude);
+    const exponent = b.sub(b.i32(BIAS + 63), b.wrap(zeros));
+    deliver(b, base, { head: b.or(sign, exponent), significand: b.shl(magnitude, zeros) }, raised);
+  },
+);
 
 /** The control word with truncation in its rounding field, as FISTTP rounds. */
 export function truncating(b: Builder, control: Expr): Expr {
   return b.or(control, ROUNDING.zero << 10);
 }
-

@@ -3,7 +3,21 @@ import { type Builder, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
 import {
-  alsoRaise, BIAS, deliver, deliverInvalid, exponentOf, EXPONENT_MAX, type Extended, INTEGER_BIT, isDenormal, isInfinite, isNotANumber, isZero, normalize, propagate, SIGN,
+  alsoRaise,
+  BIAS,
+  deliver,
+  deliverInvalid,
+  exponentOf,
+  EXPONENT_MAX,
+  type Extended,
+  INTEGER_BIT,
+  isDenormal,
+  isInfinite,
+  isNotANumber,
+  isZero,
+  normalize,
+  propagate,
+  SIGN,
   signOf,
 } from "./extended.ts";
 import { round } from "./extended-round.ts";
@@ -37,42 +51,60 @@ function quotientCodes(b: Builder, quotient: Expr): Expr {
  * Remainder of x / y: (base, control, head, significand, head, significand, 1 for a quotient rounded to nearest) → significand.
  * Exponents more than 63 apart are brought nearer by 32 to 63, and C2 says that it is not over.
  */
-export const remainder: Routine = routine("extended.remainder", ["i32", "i32", "i32", "i64", "i32", "i64", "i32"], "i64", (b, base, control, aHead, a, bHead, c, nearest) => {
-  const [x, y] = [{ head: aHead, significand: a }, { head: bHead, significand: c }];
-  b.if(b.or(isNotANumber(b, x), isNotANumber(b, y)), () => b.return(b.call(propagate, base, x.head, x.significand, y.head, y.significand)));
-  b.if(b.or(isInfinite(b, x), isZero(b, y)), () => deliverInvalid(b, base));
-  const denormal = denormals(b, x, y);
-  b.if(isZero(b, x), () => deliver(b, base, x, b.or(denormal, QUOTIENT)));
-  const [n, m] = [normalize(b, x), normalize(b, y)];
-  const leave = (sign: Expr, exponent: Expr, significand: Expr, codes: Expr): void => {
-    b.if(b.not(significand), () => deliver(b, base, { head: signOf(b, x.head), significand }, b.or(denormal, codes)));
-    const zeros = b.clz(significand);
-    const result = b.call(round, base, fullPrecision(b, control), sign, b.sub(exponent, b.wrap(zeros)), b.shl(significand, zeros), b.i64(0));
-    alsoRaise(b, base, b.or(denormal, codes));
-    b.return(result);
-  };
-  const sign = signOf(b, x.head);
-  const apart = b.sub(n.exponent, m.exponent);
-  b.if(isInfinite(b, y), () => deliver(b, base, unscaled(b, x), b.or(denormal, QUOTIENT)));
-  b.if(b.ltS(apart, -1), () => leave(sign, n.exponent, n.significand, b.i32(QUOTIENT)));
-  b.if(b.ltS(apart, 0), () => {
-    b.if(b.and(nearest, b.gtU(n.significand, m.significand)), () => {
-      const rest = b.sub(b.shl(m.significand, 1), n.significand);
-      leave(b.xor(sign, SIGN), n.exponent, rest, quotientCodes(b, b.i64(1)));
+export const remainder: Routine = routine(
+  "extended.remainder",
+  ["i32", "i32", "i32", "i64", "i32", "i64", "i32"],
+  "i64",
+  (b, base, control, aHead, a, bHead, c, nearest) => {
+    const [x, y] = [
+      { head: aHead, significand: a },
+      { head: bHead, significand: c },
+    ];
+    b.if(b.or(isNotANumber(b, x), isNotANumber(b, y)), () =>
+      b.return(b.call(propagate, base, x.head, x.significand, y.head, y.significand)),
+    );
+    b.if(b.or(isInfinite(b, x), isZero(b, y)), () => deliverInvalid(b, base));
+    const denormal = denormals(b, x, y);
+    b.if(isZero(b, x), () => deliver(b, base, x, b.or(denormal, QUOTIENT)));
+    const [n, m] = [normalize(b, x), normalize(b, y)];
+    const leave = (sign: Expr, exponent: Expr, significand: Expr, codes: Expr): void => {
+      b.if(b.not(significand), () => deliver(b, base, { head: signOf(b, x.head), significand }, b.or(denormal, codes)));
+      const zeros = b.clz(significand);
+      const result = b.call(
+        round,
+        base,
+        fullPrecision(b, control),
+        sign,
+        b.sub(exponent, b.wrap(zeros)),
+        b.shl(significand, zeros),
+        b.i64(0),
+      );
+      alsoRaise(b, base, b.or(denormal, codes));
+      b.return(result);
+    };
+    const sign = signOf(b, x.head);
+    const apart = b.sub(n.exponent, m.exponent);
+    b.if(isInfinite(b, y), () => deliver(b, base, unscaled(b, x), b.or(denormal, QUOTIENT)));
+    b.if(b.ltS(apart, -1), () => leave(sign, n.exponent, n.significand, b.i32(QUOTIENT)));
+    b.if(b.ltS(apart, 0), () => {
+      b.if(b.and(nearest, b.gtU(n.significand, m.significand)), () => {
+        const rest = b.sub(b.shl(m.significand, 1), n.significand);
+        leave(b.xor(sign, SIGN), n.exponent, rest, quotientCodes(b, b.i64(1)));
+      });
+      leave(sign, n.exponent, n.significand, b.i32(QUOTIENT));
     });
-    leave(sign, n.exponent, n.significand, b.i32(QUOTIENT));
-  });
-  const partial = b.geS(apart, 64);
-  const step = b.select(partial, b.or(b.and(apart, 31), 32), apart);
-  const dividend = shiftLeftWide(b, { high: b.i64(0), low: n.significand }, b.extU(step));
-  const quotient = b.call(divideWide, base, dividend.high, dividend.low, m.significand);
-  const rest = wideHigh(b, base);
-  b.if(partial, () => leave(sign, b.add(m.exponent, b.sub(apart, step)), rest, b.i32(FSW.C2 | QUOTIENT)));
-  const other = b.sub(m.significand, rest);
-  const up = b.and(nearest, b.or(b.gtU(rest, other), b.and(b.eq(rest, other), b.wrap(b.and(quotient, 1n)))));
-  b.if(up, () => leave(b.xor(sign, SIGN), m.exponent, other, quotientCodes(b, b.add(quotient, 1n))));
-  leave(sign, m.exponent, rest, quotientCodes(b, quotient));
-});
+    const partial = b.geS(apart, 64);
+    const step = b.select(partial, b.or(b.and(apart, 31), 32), apart);
+    const dividend = shiftLeftWide(b, { high: b.i64(0), low: n.significand }, b.extU(step));
+    const quotient = b.call(divideWide, base, dividend.high, dividend.low, m.significand);
+    const rest = wideHigh(b, base);
+    b.if(partial, () => leave(sign, b.add(m.exponent, b.sub(apart, step)), rest, b.i32(FSW.C2 | QUOTIENT)));
+    const other = b.sub(m.significand, rest);
+    const up = b.and(nearest, b.or(b.gtU(rest, other), b.and(b.eq(rest, other), b.wrap(b.and(quotient, 1n)))));
+    b.if(up, () => leave(b.xor(sign, SIGN), m.exponent, other, quotientCodes(b, b.add(quotient, 1n))));
+    leave(sign, m.exponent, rest, quotientCodes(b, quotient));
+  },
+);
 
 /** The integer part of a normalized number, clipped to ±FFFFh: (exponent, significand, sign) → i32. */
 function clippedInteger(b: Builder, x: Extended): Expr {
@@ -85,25 +117,35 @@ function clippedInteger(b: Builder, x: Extended): Expr {
 }
 
 /** x · 2^trunc(y): (base, control, head, significand, head, significand). */
-export const scale: Routine = routine("extended.scale", ["i32", "i32", "i32", "i64", "i32", "i64"], "i64", (b, base, control, aHead, a, bHead, c) => {
-  const [x, y] = [{ head: aHead, significand: a }, { head: bHead, significand: c }];
-  b.if(b.or(isNotANumber(b, x), isNotANumber(b, y)), () => b.return(b.call(propagate, base, x.head, x.significand, y.head, y.significand)));
-  const denormal = denormals(b, x, y);
-  b.if(isInfinite(b, y), () => {
-    b.if(signOf(b, y.head), () => {
-      b.if(isInfinite(b, x), () => deliverInvalid(b, base));
-      deliver(b, base, { head: signOf(b, x.head), significand: b.i64(0) }, denormal);
+export const scale: Routine = routine(
+  "extended.scale",
+  ["i32", "i32", "i32", "i64", "i32", "i64"],
+  "i64",
+  (b, base, control, aHead, a, bHead, c) => {
+    const [x, y] = [
+      { head: aHead, significand: a },
+      { head: bHead, significand: c },
+    ];
+    b.if(b.or(isNotANumber(b, x), isNotANumber(b, y)), () =>
+      b.return(b.call(propagate, base, x.head, x.significand, y.head, y.significand)),
+    );
+    const denormal = denormals(b, x, y);
+    b.if(isInfinite(b, y), () => {
+      b.if(signOf(b, y.head), () => {
+        b.if(isInfinite(b, x), () => deliverInvalid(b, base));
+        deliver(b, base, { head: signOf(b, x.head), significand: b.i64(0) }, denormal);
+      });
+      b.if(isZero(b, x), () => deliverInvalid(b, base));
+      deliver(b, base, { head: b.or(signOf(b, x.head), EXPONENT_MAX), significand: b.i64(INTEGER_BIT) }, denormal);
     });
-    b.if(isZero(b, x), () => deliverInvalid(b, base));
-    deliver(b, base, { head: b.or(signOf(b, x.head), EXPONENT_MAX), significand: b.i64(INTEGER_BIT) }, denormal);
-  });
-  b.if(b.or(b.or(isInfinite(b, x), isZero(b, x)), isZero(b, y)), () => deliver(b, base, unscaled(b, x), denormal));
-  const n = normalize(b, x);
-  const exponent = b.add(n.exponent, clippedInteger(b, y));
-  const result = b.call(round, base, fullPrecision(b, control), signOf(b, x.head), exponent, n.significand, b.i64(0));
-  alsoRaise(b, base, denormal);
-  b.return(result);
-});
+    b.if(b.or(b.or(isInfinite(b, x), isZero(b, x)), isZero(b, y)), () => deliver(b, base, unscaled(b, x), denormal));
+    const n = normalize(b, x);
+    const exponent = b.add(n.exponent, clippedInteger(b, y));
+    const result = b.call(round, base, fullPrecision(b, control), signOf(b, x.head), exponent, n.significand, b.i64(0));
+    alsoRaise(b, base, denormal);
+    b.return(result);
+  },
+);
 
 /**
  * Significand and exponent of x: (base, head, significand) → the significand's significand (its head in `floatHead`); the exponent as a

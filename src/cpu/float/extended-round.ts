@@ -69,30 +69,39 @@ function finish(b: Builder, base: Expr, sign: Expr, exponent: Expr, significand:
  * Rounds sign (0 or 8000h), exponent (i32, any) and significand high:low (top bit set) by a control word: (base, control, sign,
  * exponent, high, low) → significand. C1 is among the exceptions left when the magnitude grew.
  */
-export const round: Routine = routine("extended.round", ["i32", "i32", "i32", "i32", "i64", "i64"], "i64", (b, base, control, sign, exponent, high, low) => {
-  const extended = b.eq(b.and(control, FCW.precision), FCW.precision);
-  b.if(b.and(b.and(extended, b.not(low)), b.ltU(b.sub(exponent, 1), EXPONENT_MAX - 1)), () => finish(b, base, sign, exponent, high, b.i32(0)));
-  const r: Rounding = { control: control, mode: roundingOf(b, control), sign: sign, bits: precisionOf(b, control) };
-  const { kept, rest, unit } = cut(b, { high: high, low: low }, r.bits);
-  const up = roundsUp(b, r.mode, sign, rest, b.and(high, unit));
-  const sum = b.add(kept, b.select(up, unit, b.i64(0)));
-  const carried = b.and(up, b.not(sum));
-  const significand = b.or(sum, b.shl(b.extU(carried), 63));
-  const rounded = b.add(exponent, carried);
-  const raised = b.or(inexact(b, rest), c1(b, up));
-  b.if(b.ltU(b.sub(rounded, 1), EXPONENT_MAX - 1), () => finish(b, base, sign, rounded, significand, raised));
-  b.if(b.gtS(rounded, 0), () => overflow(b, base, r, rounded, significand, unit, raised));
-  b.if(b.not(b.and(control, FSW.UE)), () => {
-    b.if(b.gtS(rounded, -WRAP), () => finish(b, base, sign, b.add(rounded, WRAP), significand, b.or(raised, FSW.UE)));
-    finish(b, base, sign, b.i32(0), b.i64(0), b.i32(FSW.UE | FSW.PE));
-  });
-  denormalize(b, base, r, exponent, { high: high, low: low });
-});
+export const round: Routine = routine(
+  "extended.round",
+  ["i32", "i32", "i32", "i32", "i64", "i64"],
+  "i64",
+  (b, base, control, sign, exponent, high, low) => {
+    const extended = b.eq(b.and(control, FCW.precision), FCW.precision);
+    b.if(b.and(b.and(extended, b.not(low)), b.ltU(b.sub(exponent, 1), EXPONENT_MAX - 1)), () =>
+      finish(b, base, sign, exponent, high, b.i32(0)),
+    );
+    const r: Rounding = { control: control, mode: roundingOf(b, control), sign: sign, bits: precisionOf(b, control) };
+    const { kept, rest, unit } = cut(b, { high: high, low: low }, r.bits);
+    const up = roundsUp(b, r.mode, sign, rest, b.and(high, unit));
+    const sum = b.add(kept, b.select(up, unit, b.i64(0)));
+    const carried = b.and(up, b.not(sum));
+    const significand = b.or(sum, b.shl(b.extU(carried), 63));
+    const rounded = b.add(exponent, carried);
+    const raised = b.or(inexact(b, rest), c1(b, up));
+    b.if(b.ltU(b.sub(rounded, 1), EXPONENT_MAX - 1), () => finish(b, base, sign, rounded, significand, raised));
+    b.if(b.gtS(rounded, 0), () => overflow(b, base, r, rounded, significand, unit, raised));
+    b.if(b.not(b.and(control, FSW.UE)), () => {
+      b.if(b.gtS(rounded, -WRAP), () => finish(b, base, sign, b.add(rounded, WRAP), significand, b.or(raised, FSW.UE)));
+      finish(b, base, sign, b.i32(0), b.i64(0), b.i32(FSW.UE | FSW.PE));
+    });
+    denormalize(b, base, r, exponent, { high: high, low: low });
+  },
+);
 
 /** Exponent above the format's: infinity or the largest number, or wrapped for the handler. */
 function overflow(b: Builder, base: Expr, r: Rounding, exponent: Expr, significand: Expr, unit: Expr, raised: Expr): void {
   const unmasked = b.not(b.and(r.control, FSW.OE));
-  b.if(b.and(unmasked, b.ltS(exponent, EXPONENT_MAX + WRAP)), () => finish(b, base, r.sign, b.sub(exponent, WRAP), significand, b.or(raised, FSW.OE)));
+  b.if(b.and(unmasked, b.ltS(exponent, EXPONENT_MAX + WRAP)), () =>
+    finish(b, base, r.sign, b.sub(exponent, WRAP), significand, b.or(raised, FSW.OE)),
+  );
   const infinite = b.or(unmasked, toInfinity(b, r.mode, r.sign));
   const head = b.select(infinite, b.i32(EXPONENT_MAX), b.i32(EXPONENT_MAX - 1));
   const largest = b.sub(b.i64(0), unit);
@@ -131,39 +140,43 @@ function roundTo(width: 32 | 64): Routine {
   const { bits, exponentBits } = FORMATS[width];
   const top = (1 << exponentBits) - 1;
   const bias = top >> 1;
-  return routine(`extended.roundTo${width}`, ["i32", "i32", "i32", "i32", "i64"], "i64", (b, base, control, sign, exponent, significand) => {
-    const mode = roundingOf(b, control);
-    const e = b.sub(exponent, 16383 - bias);
-    const step = (x: Wide): { sum: Variable; up: Expr; rest: Expr } => {
-      const { kept, rest, unit } = cut(b, x, b.i64(bits));
-      const up = roundsUp(b, mode, sign, rest, b.and(x.high, unit));
-      return { sum: b.variable(b.add(b.shrU(kept, 64 - bits), b.extU(up))), up, rest };
-    };
-    const leave = (value: Expr, raised: Expr): void => {
-      b.store("i32.store", base, raised, at("floatRaised"));
-      b.return(b.or(value, b.shl(b.extU(sign), width - 16)));
-    };
-    const x = { high: significand, low: b.i64(0) };
-    const { sum, up, rest } = step(x);
-    const carried = b.wrap(b.shrU(b.get(sum), bits));
-    const rounded = b.add(e, carried);
-    const raised = b.or(inexact(b, rest), c1(b, up));
-    // The integer bit adds 1 to the exponent; a carry into the next power leaves a fraction of zero.
-    const packed = (exponentField: Expr): Expr => b.add(b.shl(b.extU(exponentField), bits - 1), b.get(sum));
-    b.if(b.ltU(b.sub(rounded, 1), top - 1), () => leave(packed(b.sub(e, 1)), raised));
-    b.if(b.gtS(rounded, 0), () => {
-      const infinite = toInfinity(b, mode, sign);
-      const largest = BigInt(top) * (1n << BigInt(bits - 1));
-      const masked = b.or(c1(b, infinite), FSW.OE | FSW.PE);
-      leave(b.select(infinite, b.i64(largest), b.i64(largest - 1n)), b.select(b.and(control, FSW.OE), masked, b.i32(FSW.OE)));
-    });
-    b.if(b.not(b.and(control, FSW.UE)), () => leave(b.i64(0), b.i32(FSW.UE)));
-    const tiny = step(shiftRightSticky(b, x, b.extU(b.sub(b.i32(1), e))));
-    const lost = b.select(b.ne(tiny.rest, 0n), b.i32(FSW.PE | FSW.UE), b.i32(0));
-    leave(b.get(tiny.sum), b.or(lost, c1(b, tiny.up)));
-  });
+  return routine(
+    `extended.roundTo${width}`,
+    ["i32", "i32", "i32", "i32", "i64"],
+    "i64",
+    (b, base, control, sign, exponent, significand) => {
+      const mode = roundingOf(b, control);
+      const e = b.sub(exponent, 16383 - bias);
+      const step = (x: Wide): { sum: Variable; up: Expr; rest: Expr } => {
+        const { kept, rest, unit } = cut(b, x, b.i64(bits));
+        const up = roundsUp(b, mode, sign, rest, b.and(x.high, unit));
+        return { sum: b.variable(b.add(b.shrU(kept, 64 - bits), b.extU(up))), up, rest };
+      };
+      const leave = (value: Expr, raised: Expr): void => {
+        b.store("i32.store", base, raised, at("floatRaised"));
+        b.return(b.or(value, b.shl(b.extU(sign), width - 16)));
+      };
+      const x = { high: significand, low: b.i64(0) };
+      const { sum, up, rest } = step(x);
+      const carried = b.wrap(b.shrU(b.get(sum), bits));
+      const rounded = b.add(e, carried);
+      const raised = b.or(inexact(b, rest), c1(b, up));
+      // The integer bit adds 1 to the exponent; a carry into the next power leaves a fraction of zero.
+      const packed = (exponentField: Expr): Expr => b.add(b.shl(b.extU(exponentField), bits - 1), b.get(sum));
+      b.if(b.ltU(b.sub(rounded, 1), top - 1), () => leave(packed(b.sub(e, 1)), raised));
+      b.if(b.gtS(rounded, 0), () => {
+        const infinite = toInfinity(b, mode, sign);
+        const largest = BigInt(top) * (1n << BigInt(bits - 1));
+        const masked = b.or(c1(b, infinite), FSW.OE | FSW.PE);
+        leave(b.select(infinite, b.i64(largest), b.i64(largest - 1n)), b.select(b.and(control, FSW.OE), masked, b.i32(FSW.OE)));
+      });
+      b.if(b.not(b.and(control, FSW.UE)), () => leave(b.i64(0), b.i32(FSW.UE)));
+      const tiny = step(shiftRightSticky(b, x, b.extU(b.sub(b.i32(1), e))));
+      const lost = b.select(b.ne(tiny.rest, 0n), b.i32(FSW.PE | FSW.UE), b.i32(0));
+      leave(b.get(tiny.sum), b.or(lost, c1(b, tiny.up)));
+    },
+  );
 }
 
 /** roundTo by width. */
 export const ROUND_TO: Readonly<Record<32 | 64, Routine>> = { 32: roundTo(32), 64: roundTo(64) };
-

@@ -6,10 +6,15 @@ import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
 import { FSW } from "./status.ts";
 
+/** What the exponent field of 1.0 holds. */
 export const BIAS = 16383;
+/** The exponent field of infinities and NaNs; also its mask. */
 export const EXPONENT_MAX = 0x7fff;
+/** The sign in a head. */
 export const SIGN = 0x8000;
+/** The explicit leading bit of a significand: alone, the significand of infinity and of powers of two. */
 export const INTEGER_BIT: bigint = 1n << 63n;
+/** Set in quiet NaNs, clear in signalling ones. */
 export const QUIET_BIT: bigint = 1n << 62n;
 /** The QNaN floating-point indefinite (SDM 1 §8.2.1). */
 export const INDEFINITE = { head: 0xffff, significand: 0xc000_0000_0000_0000n } as const;
@@ -20,10 +25,12 @@ export interface Extended {
   readonly significand: Expr;
 }
 
+/** The exponent field of a head. */
 export function exponentOf(b: Builder, head: Expr): Expr {
   return b.and(head, EXPONENT_MAX);
 }
 
+/** 8000h for negative numbers, else 0. */
 export function signOf(b: Builder, head: Expr): Expr {
   return b.and(head, SIGN);
 }
@@ -49,6 +56,7 @@ export function isInfinite(b: Builder, x: Extended): Expr {
   return b.eq(exponentOf(b, x.head), EXPONENT_MAX);
 }
 
+/** 1 for zeros of either sign. */
 export function isZero(b: Builder, x: Extended): Expr {
   return b.not(b.or(b.extU(exponentOf(b, x.head)), x.significand));
 }
@@ -83,11 +91,12 @@ export function deliverInvalid(b: Builder, base: Expr): void {
   deliver(b, base, { head: b.i32(INDEFINITE.head), significand: b.i64(INDEFINITE.significand) }, b.i32(FSW.IE));
 }
 
-/** The head and exceptions that the last routine left. */
+/** The head that the last routine left. */
 export function headLeft(b: Builder, base: Expr): Expr {
   return b.load("i32.load", base, at("floatHead"));
 }
 
+/** The exceptions (and C1) that the last routine left. */
 export function raisedLeft(b: Builder, base: Expr): Expr {
   return b.load("i32.load", base, at("floatRaised"));
 }
@@ -110,13 +119,18 @@ function preferred(b: Builder, x: Extended, y: Extended): Expr {
  * The result of an operation on two operands of which one at least is a NaN or unsupported: (base, head, significand, head,
  * significand). An operation on one operand passes it twice.
  */
-export const propagate: Routine = routine("extended.propagate", ["i32", "i32", "i64", "i32", "i64"], "i64", (b, base, aHead, a, bHead, c) => {
-  const x = { head: aHead, significand: a };
-  const y = { head: bHead, significand: c };
-  b.if(b.or(isUnsupported(b, x), isUnsupported(b, y)), () => deliverInvalid(b, base));
-  const signalling = (n: Extended): Expr => b.and(isNan(b, n), b.not(b.and(n.significand, QUIET_BIT)));
-  const raised = b.or(signalling(x), signalling(y));
-  const first = b.select(b.and(isNan(b, x), isNan(b, y)), preferred(b, x, y), isNan(b, x));
-  const head = b.select(first, x.head, y.head);
-  deliver(b, base, { head, significand: b.or(b.select(first, x.significand, y.significand), QUIET_BIT) }, raised);
-});
+export const propagate: Routine = routine(
+  "extended.propagate",
+  ["i32", "i32", "i64", "i32", "i64"],
+  "i64",
+  (b, base, aHead, a, bHead, c) => {
+    const x = { head: aHead, significand: a };
+    const y = { head: bHead, significand: c };
+    b.if(b.or(isUnsupported(b, x), isUnsupported(b, y)), () => deliverInvalid(b, base));
+    const signalling = (n: Extended): Expr => b.and(isNan(b, n), b.not(b.and(n.significand, QUIET_BIT)));
+    const raised = b.or(signalling(x), signalling(y));
+    const first = b.select(b.and(isNan(b, x), isNan(b, y)), preferred(b, x, y), isNan(b, x));
+    const head = b.select(first, x.head, y.head);
+    deliver(b, base, { head, significand: b.or(b.select(first, x.significand, y.significand), QUIET_BIT) }, raised);
+  },
+);

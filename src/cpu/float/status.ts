@@ -8,6 +8,7 @@
  *   │ B │ C3 │  TOP  │ C2 │ C1 │ C0 │ ES │ SF │ PE │ UE │ OE │ ZE │ DE │ IE │
  *   └───┴────┴───────┴────┴────┴────┴────┴────┴────┴────┴────┴────┴────┴────┘
  */
+// oxfmt-ignore
 export const FSW = {
   IE: 1, DE: 2, ZE: 4, OE: 8, UE: 0x10, PE: 0x20, SF: 0x40, ES: 0x80, C0: 0x100, C1: 0x200, C2: 0x400, TOP: 0x3800, C3: 0x4000, B: 0x8000,
 } as const;

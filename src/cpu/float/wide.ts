@@ -31,7 +31,7 @@ export function subtractWide(b: Builder, x: Wide, y: Wide): Wide {
   return { low: b.sub(x.low, y.low), high: b.sub(b.sub(x.high, y.high), b.extU(b.ltU(x.low, y.low))) };
 }
 
-/** The whole product of two i64, unsigned (Hacker's Delight §8-2). */
+/** The whole product of two i64, unsigned. */
 export function multiplyWide(b: Builder, x: Expr, y: Expr): Wide {
   const [x0, x1, y0, y1] = [b.and(x, LOW32), b.shrU(x, 32), b.and(y, LOW32), b.shrU(y, 32)];
   const low = b.mul(x0, y0);
@@ -67,7 +67,7 @@ export function shiftRightSticky(b: Builder, x: Wide, n: Expr): Wide {
   return { high: b.select(far, b.i64(0), moved), low: b.select(beyond, b.extU(b.ne(all, 0n)), kept) };
 }
 
-/** One 32-bit digit of a quotient: the divisor's top bit is set, and the dividend's three digits are high:next (Knuth, TAOCP 2 §4.3.1, algorithm D). */
+/** One 32-bit digit of a quotient: the divisor's top bit is set, and the dividend's three digits are high:next (Knuth's algorithm D). */
 function digit(b: Builder, high: Expr, next: Expr, divisor: Expr): { quotient: Expr; rest: Expr } {
   const d1 = b.shrU(divisor, 32);
   const d0 = b.and(divisor, LOW32);
@@ -91,9 +91,9 @@ function digit(b: Builder, high: Expr, next: Expr, divisor: Expr): { quotient: E
  * left in `wideHigh`.
  */
 export const divideWide: Routine = routine("wide.divide", ["i32", "i64", "i64", "i64"], "i64", (b, base, high, low, divisor) => {
-  const first = digit(b, high!, b.shrU(low!, 32), divisor!);
-  const second = digit(b, first.rest, b.and(low!, LOW32), divisor!);
-  b.store("i64.store", base!, second.rest, at("wideHigh"));
+  const first = digit(b, high, b.shrU(low, 32), divisor);
+  const second = digit(b, first.rest, b.and(low, LOW32), divisor);
+  b.store("i64.store", base, second.rest, at("wideHigh"));
   b.return(b.or(b.shl(first.quotient, 32), second.quotient));
 });
 
@@ -107,13 +107,16 @@ function root16(b: Builder, x: Expr): Root {
   const rest = b.variable(x);
   const root = b.variable(b.i64(0));
   const bit = b.variable(b.i64(1n << 30n));
-  b.while(() => b.ne(b.get(bit), 0n), () => {
-    const trial = b.add(b.get(root), b.get(bit));
-    const taken = b.geU(b.get(rest), trial);
-    b.set(rest, b.sub(b.get(rest), b.select(taken, trial, b.i64(0))));
-    b.set(root, b.add(b.shrU(b.get(root), 1), b.select(taken, b.get(bit), b.i64(0))));
-    b.set(bit, b.shrU(b.get(bit), 2));
-  });
+  b.while(
+    () => b.ne(b.get(bit), 0n),
+    () => {
+      const trial = b.add(b.get(root), b.get(bit));
+      const taken = b.geU(b.get(rest), trial);
+      b.set(rest, b.sub(b.get(rest), b.select(taken, trial, b.i64(0))));
+      b.set(root, b.add(b.shrU(b.get(root), 1), b.select(taken, b.get(bit), b.i64(0))));
+      b.set(bit, b.shrU(b.get(bit), 2));
+    },
+  );
   return { root: b.get(root), rest: b.get(rest) };
 }
 
@@ -134,12 +137,12 @@ function root32(b: Builder, x: Expr): Root {
 
 /**
  * Square root of high:low, where high has one of its top two bits set: (base, high, low) → the root's 64 bits; `wideHigh` is 0 when
- * the root is exact, 1 when the rest is below half a unit, 2 when above (it cannot be half). P. Zimmermann, Karatsuba Square Root, 1999.
+ * the root is exact, 1 when the rest is below half a unit, 2 when above (it cannot be half). The method is Zimmermann's.
  */
 export const squareRootWide: Routine = routine("wide.squareRoot", ["i32", "i64", "i64"], "i64", (b, base, high, low) => {
-  const { root, rest } = root32(b, high!);
-  const lowHigh = b.shrU(low!, 32);
-  const lowLow = b.and(low!, LOW32);
+  const { root, rest } = root32(b, high);
+  const lowHigh = b.shrU(low, 32);
+  const lowLow = b.and(low, LOW32);
   // rest ≤ 2 root < 2^33: the dividend rest·2^32 + lowHigh can have 65 bits, so half of it is divided by root.
   const half = b.or(b.shl(rest, 31), b.shrU(lowHigh, 1));
   const q = b.divU(half, root);
@@ -160,6 +163,6 @@ export const squareRootWide: Routine = routine("wide.squareRoot", ["i32", "i64",
   const exact = b.not(b.or(b.get(r.high), b.get(r.low)));
   // (s + ½)² = s² + s + ¼: the rest is above half a unit when it exceeds s.
   const above = b.or(b.ne(b.get(r.high), 0n), b.gtU(b.get(r.low), b.get(s)));
-  b.store("i64.store", base!, b.select(exact, b.i64(0), b.add(b.extU(above), 1n)), at("wideHigh"));
+  b.store("i64.store", base, b.select(exact, b.i64(0), b.add(b.extU(above), 1n)), at("wideHigh"));
   b.return(b.get(s));
 });

@@ -9,7 +9,20 @@ import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import { loadNumber } from "./move.ts";
 import {
-  begin, controlWord, finish, fpu, headOf, isEmpty, noteInstruction, physical, popUnless, raise, setRegister, significandOf, UNDERFLOW, writeResult,
+  begin,
+  controlWord,
+  finish,
+  fpu,
+  headOf,
+  isEmpty,
+  noteInstruction,
+  physical,
+  popUnless,
+  raise,
+  setRegister,
+  significandOf,
+  UNDERFLOW,
+  writeResult,
 } from "./stack.ts";
 
 /** Leaves a routine after writing the indefinite for an operand that is missing. */
@@ -127,14 +140,19 @@ function signChange(name: string, row: string, change: (o: Sem, head: Expr) => E
       const base = o.base();
       const n = physical(o, 0);
       const missing = isEmpty(o, base, n);
-      o.if(missing, () => finish(o, o.call(writeResult, base, n, o.i32(INDEFINITE.head), o.i64(INDEFINITE.significand), o.i32(UNDERFLOW))), () => {
-        o.call(raise, base, o.i32(0));
-        setRegister(o, base, n, change(o, headOf(o, base, n)), significandOf(o, base, n));
-      });
+      o.if(
+        missing,
+        () => finish(o, o.call(writeResult, base, n, o.i32(INDEFINITE.head), o.i64(INDEFINITE.significand), o.i32(UNDERFLOW))),
+        () => {
+          o.call(raise, base, o.i32(0));
+          setRegister(o, base, n, change(o, headOf(o, base, n)), significandOf(o, base, n));
+        },
+      );
     },
   });
 }
 
+/** Addition to square root, and the changes of sign. */
 export const x87Arith: readonly Instruction[] = [
   ...OPERATIONS.flatMap(rows),
   unary("FSQRT", "D9 FA", squareRoot),

@@ -9,7 +9,21 @@ import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import { loadNumber } from "./move.ts";
 import {
-  begin, completes, finish, fpu, headOf, isEmpty, noteInstruction, physical, pop, raise, setStatusWord, significandOf, statusWord, top, UNDERFLOW,
+  begin,
+  completes,
+  finish,
+  fpu,
+  headOf,
+  isEmpty,
+  noteInstruction,
+  physical,
+  pop,
+  raise,
+  setStatusWord,
+  significandOf,
+  statusWord,
+  top,
+  UNDERFLOW,
 } from "./stack.ts";
 
 /** Condition codes C0, C2 and C3. */
@@ -19,15 +33,20 @@ const CODES: number = ORDER.unordered;
  * ST(0) against a source: (base, head, significand, raised, 1 when quiet NaNs are valid) → condition codes; `floatRaised` has the
  * exceptions. `raised` is what reading the source found: DE, or an empty register.
  */
-const compareTop: Routine = routine("x87.compare", ["i32", "i32", "i64", "i32", "i32"], "i32", (b, base, head, significand, raised, quiet) => {
-  const n = top(b, base);
-  const order = b.call(compare, base, headOf(b, base, n), significandOf(b, base, n), head, significand, quiet);
-  const invalid = b.and(raisedLeft(b, base), FSW.IE);
-  const missing = b.or(b.and(raised, FSW.SF), isEmpty(b, base, n));
-  const found = b.select(invalid, b.i32(FSW.IE), b.or(raisedLeft(b, base), raised));
-  b.store("i32.store", base, b.select(missing, b.i32(UNDERFLOW), found), at("floatRaised"));
-  b.return(b.select(missing, b.i32(ORDER.unordered), order));
-});
+const compareTop: Routine = routine(
+  "x87.compare",
+  ["i32", "i32", "i64", "i32", "i32"],
+  "i32",
+  (b, base, head, significand, raised, quiet) => {
+    const n = top(b, base);
+    const order = b.call(compare, base, headOf(b, base, n), significandOf(b, base, n), head, significand, quiet);
+    const invalid = b.and(raisedLeft(b, base), FSW.IE);
+    const missing = b.or(b.and(raised, FSW.SF), isEmpty(b, base, n));
+    const found = b.select(invalid, b.i32(FSW.IE), b.or(raisedLeft(b, base), raised));
+    b.store("i32.store", base, b.select(missing, b.i32(UNDERFLOW), found), at("floatRaised"));
+    b.return(b.select(missing, b.i32(ORDER.unordered), order));
+  },
+);
 
 /** Where the order goes: condition codes of the status word, or ZF, PF and CF. */
 type Target = "codes" | "flags";
@@ -58,7 +77,12 @@ function withRegister(o: Sem, src: Operand | number, quiet: boolean, target: Tar
   begin(o);
   const n = physical(o, src);
   const raised = o.select(isEmpty(o, o.base(), n), o.i32(UNDERFLOW), o.i32(0));
-  settle(o, o.call(compareTop, o.base(), headOf(o, o.base(), n), significandOf(o, o.base(), n), raised, o.i32(quiet ? 1 : 0)), target, pops);
+  settle(
+    o,
+    o.call(compareTop, o.base(), headOf(o, o.base(), n), significandOf(o, o.base(), n), raised, o.i32(quiet ? 1 : 0)),
+    target,
+    pops,
+  );
 }
 
 function withMemory(o: Sem, src: Operand, integer: boolean, pops: number): void {
@@ -92,7 +116,9 @@ function examine(o: Sem): void {
   const n = physical(o, 0);
   const x = { head: headOf(o, base, n), significand: significandOf(o, base, n) };
   const exponent = exponentOf(o, x.head);
-  const [nan, normal, infinite, zero, denormal] = [FSW.C0, FSW.C2, FSW.C2 | FSW.C0, FSW.C3, FSW.C3 | FSW.C2].map((codes) => o.i32(codes)) as [Expr, Expr, Expr, Expr, Expr];
+  const [nan, normal, infinite, zero, denormal] = [FSW.C0, FSW.C2, FSW.C2 | FSW.C0, FSW.C3, FSW.C3 | FSW.C2].map((codes) =>
+    o.i32(codes),
+  ) as [Expr, Expr, Expr, Expr, Expr];
   const small = o.select(o.ne(x.significand, 0n), denormal, zero);
   const large = o.select(o.ne(o.shl(x.significand, 1), 0n), nan, infinite);
   const numeric = o.select(exponent, o.select(o.eq(exponent, EXPONENT_MAX), large, normal), small);
@@ -102,6 +128,7 @@ function examine(o: Sem): void {
   setStatusWord(o, base, o.or(o.and(statusWord(o, base), ~(CODES | FSW.C1)), o.or(codes, sign)));
 }
 
+/** Comparisons, FTST and FXAM. */
 export const x87Compare: readonly Instruction[] = [
   // DC D0 is an undocumented alias of D8 D0; DC D8 and DE D0 of D8 D8.
   ordered("FCOM", ["D8 /2 | m32fp", "DC /2 | m64fp", "D8 D0+i | ST(i)", "DC D0+i | ST(i)"], 0),

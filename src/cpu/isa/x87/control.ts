@@ -6,7 +6,21 @@ import { CR0, VECTOR } from "../../mmu/control.ts";
 import { at } from "../../state.ts";
 import { type Instruction, instruction } from "../instruction.ts";
 import { REG, type Sem } from "../sem.ts";
-import { begin, clearC1, controlWord, empty, fpu, noteInstruction, physical, pop, setStatusWord, setTags, setTop, statusWord, top } from "./stack.ts";
+import {
+  begin,
+  clearC1,
+  controlWord,
+  empty,
+  fpu,
+  noteInstruction,
+  physical,
+  pop,
+  setStatusWord,
+  setTags,
+  setTop,
+  statusWord,
+  top,
+} from "./stack.ts";
 
 /** The status word as FNSTSW stores it, with TOP. */
 export function wholeStatusWord(o: Sem): Expr {
@@ -62,9 +76,13 @@ function rotate(name: string, row: string, by: number): Instruction {
   });
 }
 
+/** Control instructions. */
 export const x87Control: readonly Instruction[] = [
   instruction("FNINIT", { forms: fpu("DB E3"), sem: (o) => initialize(o) }),
-  instruction("FNCLEX", { forms: fpu("DB E2"), sem: (o) => replaceStatusWord(o, o.and(statusWord(o, o.base()), ~(FSW.B | FSW.ES | FSW.SF | EXCEPTIONS))) }),
+  instruction("FNCLEX", {
+    forms: fpu("DB E2"),
+    sem: (o) => replaceStatusWord(o, o.and(statusWord(o, o.base()), ~(FSW.B | FSW.ES | FSW.SF | EXCEPTIONS))),
+  }),
   instruction("FNSTCW", { forms: fpu("D9 /7 | m16"), access: "w", sem: (o, [m]) => o.write(m, o.extU(controlWord(o, o.base()))) }),
   instruction("FLDCW", {
     forms: fpu("D9 /5 | m16"),
@@ -121,5 +139,7 @@ export const x87Control: readonly Instruction[] = [
     },
   }),
   // 8087 and 287 instructions that later processors ignore (SDM 2A, appendix A: reserved, executed as no-operations).
-  ...["FNENI DB E0", "FNDISI DB E1", "FNSETPM DB E4"].map((row) => instruction(row.split(" ")[0]!, { forms: fpu(row.slice(row.indexOf(" ") + 1)), sem: () => {} })),
+  ...["FNENI DB E0", "FNDISI DB E1", "FNSETPM DB E4"].map((row) =>
+    instruction(row.split(" ")[0]!, { forms: fpu(row.slice(row.indexOf(" ") + 1)), sem: () => {} }),
+  ),
 ];

@@ -20,7 +20,7 @@ import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import { initialize, loadControl, wholeStatusWord } from "./control.ts";
 import { inside } from "./move.ts";
-import { begin, controlWord, fpu, headOf, isEmpty, setStatusWord, setTags, setTop, significandOf, tags, top } from "./stack.ts";
+import { begin, controlWord, fpu, headOf, isEmpty, setStatusWord, setTags, setTop, significandOf, top } from "./stack.ts";
 
 /** Tags of the full tag word (SDM 1 figure 8-7). */
 const TAG = { valid: 0, zero: 1, special: 2, empty: 3 } as const;
@@ -29,11 +29,14 @@ const TAG = { valid: 0, zero: 1, special: 2, empty: 3 } as const;
 export const fullTags: Routine = routine("x87.fullTags", ["i32"], "i32", (b, base) => {
   const word = b.variable(b.i32(0));
   const n = b.variable(b.i32(7));
-  b.while(() => b.geS(b.get(n), 0), () => {
-    const i = b.get(n);
-    b.set(word, b.or(b.shl(b.get(word), 2), b.select(isEmpty(b, base, i), b.i32(TAG.empty), tagOf(b, base, i))));
-    b.set(n, b.sub(i, 1));
-  });
+  b.while(
+    () => b.geS(b.get(n), 0),
+    () => {
+      const i = b.get(n);
+      b.set(word, b.or(b.shl(b.get(word), 2), b.select(isEmpty(b, base, i), b.i32(TAG.empty), tagOf(b, base, i))));
+      b.set(n, b.sub(i, 1));
+    },
+  );
   b.return(b.get(word));
 });
 
@@ -49,7 +52,12 @@ function tagOf(b: Builder, base: Expr, n: Expr): Expr {
 const abridgedTags: Routine = routine("x87.abridgedTags", ["i32"], "i32", (b, word) => {
   // A pair of ones is an empty register: gather the complement of "both bits set", every second bit, into a byte.
   let e = b.and(b.xor(b.and(word, b.shrU(word, 1)), -1), 0x5555);
-  for (const [shift, mask] of [[1, 0x3333], [2, 0x0f0f], [4, 0x00ff]] as const) e = b.and(b.or(e, b.shrU(e, shift)), mask);
+  for (const [shift, mask] of [
+    [1, 0x3333],
+    [2, 0x0f0f],
+    [4, 0x00ff],
+  ] as const)
+    e = b.and(b.or(e, b.shrU(e, shift)), mask);
   b.return(e);
 });
 
@@ -88,7 +96,9 @@ function pointers(o: Sem, { step }: Layout): Expr[] {
 
 function storeEnvironment(o: Sem, linear: Expr, layout: Layout): void {
   const { step } = layout;
-  const words = [controlWord(o, o.base()), wholeStatusWord(o), o.call(fullTags, o.base())].map((e) => (step === 4 ? o.or(e, 0xffff_0000) : e));
+  const words = [controlWord(o, o.base()), wholeStatusWord(o), o.call(fullTags, o.base())].map((e) =>
+    step === 4 ? o.or(e, 0xffff_0000) : e,
+  );
   [...words, ...pointers(o, layout)].forEach((e, i) => o.storeMemory(inside(o, linear, i * step), step * 8, o.extU(e)));
 }
 
@@ -138,12 +148,15 @@ function maskAll(o: Sem): void {
 function eachRegister(o: Sem, linear: Expr, { size }: Layout, body: (host: Expr, address: Expr) => void): void {
   const first = inside(o, linear, size);
   const i = o.variable(o.i32(0));
-  o.while(() => o.ltU(o.get(i), 8), () => {
-    const offset = o.add(first, o.extU(o.mul(o.get(i), 10)));
-    const n = o.and(o.add(top(o, o.base()), o.get(i)), 7);
-    body(o.add(o.base(), o.shl(n, 4)), o.long ? offset : o.zext(offset, 32));
-    o.set(i, o.add(o.get(i), 1));
-  });
+  o.while(
+    () => o.ltU(o.get(i), 8),
+    () => {
+      const offset = o.add(first, o.extU(o.mul(o.get(i), 10)));
+      const n = o.and(o.add(top(o, o.base()), o.get(i)), 7);
+      body(o.add(o.base(), o.shl(n, 4)), o.long ? offset : o.zext(offset, 32));
+      o.set(i, o.add(o.get(i), 1));
+    },
+  );
 }
 
 /** The first word and the last byte are looked at before anything else, as on silicon: an image has at most two pages. */
@@ -162,12 +175,19 @@ function check(o: Sem, linear: Expr, { step }: Layout, bytes: number, write: boo
 const PARTS = [0, 2, 4, 6, 8] as const;
 
 /** Rows of an instruction with two image sizes, in bits; 64-bit operand size has the 32-bit image. */
-const images = (opcode: string, small: number, large: number): string[] => fpu(`${opcode} | m${small} | o16`, `${opcode} | m${large} | any`);
+const images = (opcode: string, small: number, large: number): string[] =>
+  fpu(`${opcode} | m${small} | o16`, `${opcode} | m${large} | any`);
 
-function image(name: string, rows: readonly string[], access: "r" | "w", meaning: (o: Sem, op: Operand, layout: Layout) => void): Instruction {
+function image(
+  name: string,
+  rows: readonly string[],
+  access: "r" | "w",
+  meaning: (o: Sem, op: Operand, layout: Layout) => void,
+): Instruction {
   return instruction(name, { forms: rows, access, sem: (o, [m], form) => meaning(o, m, LAYOUT[form.opsize === 16 ? 16 : 32]) });
 }
 
+/** Instructions that store and load the state. */
 export const x87Environment: readonly Instruction[] = [
   image("FNSTENV", images("D9 /6", 112, 224), "w", (o, m, layout) => {
     const linear = o.address(m);

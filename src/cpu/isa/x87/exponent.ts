@@ -7,8 +7,26 @@ import type { Expr, Routine } from "../../ir/types.ts";
 import { at } from "../../state.ts";
 import { type Instruction, instruction } from "../instruction.ts";
 import {
-  begin, completes, controlWord, fill, finish, fpu, headOf, isEmpty, noteInstruction, OVERFLOW, physical, raise, setIndefinite, setRegister, setStatusWord, setTop, significandOf,
-  statusWord, UNDERFLOW, writeResult,
+  begin,
+  completes,
+  controlWord,
+  fill,
+  finish,
+  fpu,
+  headOf,
+  isEmpty,
+  noteInstruction,
+  OVERFLOW,
+  physical,
+  raise,
+  setIndefinite,
+  setRegister,
+  setStatusWord,
+  setTop,
+  significandOf,
+  statusWord,
+  UNDERFLOW,
+  writeResult,
 } from "./stack.ts";
 
 /** ST(0) = operation(ST(0), ST(1)): (base, ST(0), ST(1)) → unmasked. */
@@ -73,6 +91,7 @@ const extractTop: Routine = routine("x87.FXTRACT", ["i32", "i32", "i32"], "i32",
   b.return(unmasked);
 });
 
+/** Remainders, scaling, and taking numbers apart. */
 export const x87Exponent: readonly Instruction[] = [
   partialRemainder("FPREM", "D9 F8", 0),
   partialRemainder("FPREM1", "D9 F5", 1),

@@ -9,4 +9,12 @@ import { x87Move } from "./move.ts";
 import { x87Transcendental } from "./transcendental.ts";
 
 /** All x87 instructions. */
-export const x87: readonly Instruction[] = [...x87Control, ...x87Move, ...x87Arith, ...x87Compare, ...x87Exponent, ...x87Environment, ...x87Transcendental];
+export const x87: readonly Instruction[] = [
+  ...x87Control,
+  ...x87Move,
+  ...x87Arith,
+  ...x87Compare,
+  ...x87Exponent,
+  ...x87Environment,
+  ...x87Transcendental,
+];

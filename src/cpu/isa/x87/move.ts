@@ -7,8 +7,25 @@ import type { Expr } from "../../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import {
-  begin, clearC1, completes, controlWord, fill, finish, fpu, headOf, isEmpty, noteInstruction, physical, pop, push, raise, setIndefinite, setRegister, significandOf,
-  UNDERFLOW, writeResult,
+  begin,
+  clearC1,
+  completes,
+  controlWord,
+  fill,
+  finish,
+  fpu,
+  headOf,
+  isEmpty,
+  noteInstruction,
+  physical,
+  pop,
+  push,
+  raise,
+  setIndefinite,
+  setRegister,
+  significandOf,
+  UNDERFLOW,
+  writeResult,
 } from "./stack.ts";
 
 /** A value on its way onto the stack. */
@@ -27,7 +44,9 @@ export function inside(o: Sem, linear: Expr, offset: number): Expr {
 /** Reads a single, double or integer operand, exactly; DE is left for denormals, signalling NaNs stay as they are. */
 export function loadNumber(o: Sem, op: Operand, integer: boolean): Loaded {
   const value = o.read(op);
-  const significand = integer ? o.call(fromInteger, o.base(), o.sext(value, op.width)) : o.call(FROM_FLOAT[op.width as 32 | 64], o.base(), value);
+  const significand = integer
+    ? o.call(fromInteger, o.base(), o.sext(value, op.width))
+    : o.call(FROM_FLOAT[op.width as 32 | 64], o.base(), value);
   return { significand, head: headLeft(o, o.base()), raised: raisedLeft(o, o.base()) };
 }
 
@@ -82,7 +101,13 @@ interface Stored {
  * unmasked keep memory and stack as they are (SDM 1 §8.5.4–5), and not even the address is looked at; an inexact result is stored all
  * the same.
  */
-export function storeTop(o: Sem, op: Operand, pops: boolean, absent: Omit<Stored, "raised">, convert: (head: Expr, significand: Expr) => Stored): void {
+export function storeTop(
+  o: Sem,
+  op: Operand,
+  pops: boolean,
+  absent: Omit<Stored, "raised">,
+  convert: (head: Expr, significand: Expr) => Stored,
+): void {
   begin(o);
   const n = physical(o, 0);
   const value = o.variable(absent.value);
@@ -118,7 +143,11 @@ function storeFloat(o: Sem, op: Operand, pops: boolean): void {
 }
 
 function store80Top(o: Sem, op: Operand): void {
-  storeTop(o, op, true, { value: o.i64(INDEFINITE.significand), head: o.i32(INDEFINITE.head) }, (head, value) => ({ value, head, raised: o.i32(0) }));
+  storeTop(o, op, true, { value: o.i64(INDEFINITE.significand), head: o.i32(INDEFINITE.head) }, (head, value) => ({
+    value,
+    head,
+    raised: o.i32(0),
+  }));
 }
 
 function storeInteger(o: Sem, op: Operand, pops: boolean, truncates = false): void {
@@ -224,9 +253,13 @@ function conditionalMove(name: string, row: string, cc: number): Instruction {
       const base = o.base();
       const [to, from] = [physical(o, 0), physical(o, src)];
       const absent = o.or(isEmpty(o, base, to), isEmpty(o, base, from));
-      o.if(absent, () => underflow(o, to), () => {
-        o.if(o.condition(cc), () => setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from)));
-      });
+      o.if(
+        absent,
+        () => underflow(o, to),
+        () => {
+          o.if(o.condition(cc), () => setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from)));
+        },
+      );
     },
   });
 }
@@ -255,6 +288,7 @@ function exchange(o: Sem, op: Operand): void {
   finish(o, unmasked);
 }
 
+/** Loads, stores, exchanges, conditional moves and constants. */
 export const x87Move: readonly Instruction[] = [
   instruction("FLD", {
     forms: fpu("D9 /0 | m32fp", "DD /0 | m64fp", "DB /5 | m80fp", "D9 C0+i | ST(i)"),
@@ -266,7 +300,11 @@ export const x87Move: readonly Instruction[] = [
       else pushValue(o, quieted(o, loadNumber(o, src, false)), src);
     },
   }),
-  instruction("FST", { forms: fpu("D9 /2 | m32fp", "DD /2 | m64fp", "DD D0+i | ST(i)"), access: "w", sem: (o, [dst]) => store(o, dst, false) }),
+  instruction("FST", {
+    forms: fpu("D9 /2 | m32fp", "DD /2 | m64fp", "DD D0+i | ST(i)"),
+    access: "w",
+    sem: (o, [dst]) => store(o, dst, false),
+  }),
   instruction("FSTP", {
     // DF D0 and DF D8 are undocumented aliases of DD D8.
     forms: fpu("D9 /3 | m32fp", "DD /3 | m64fp", "DB /7 | m80fp", "DD D8+i | ST(i)", "DF D0+i | ST(i)", "DF D8+i | ST(i)"),
@@ -288,7 +326,12 @@ export const x87Move: readonly Instruction[] = [
   }),
   instruction("FIST", { forms: integers("DF /2", "DB /2"), access: "w", sem: (o, [dst]) => storeInteger(o, dst, false) }),
   instruction("FISTP", { forms: integers("DF /3", "DB /3", "DF /7"), access: "w", sem: (o, [dst]) => storeInteger(o, dst, true) }),
-  instruction("FISTTP", { forms: integers("DF /1", "DB /1", "DD /1"), access: "w", feature: "SSE3", sem: (o, [dst]) => storeInteger(o, dst, true, true) }),
+  instruction("FISTTP", {
+    forms: integers("DF /1", "DB /1", "DD /1"),
+    access: "w",
+    feature: "SSE3",
+    sem: (o, [dst]) => storeInteger(o, dst, true, true),
+  }),
   instruction("FBLD", {
     forms: fpu("DF /4 | m80bcd"),
     access: "r",
@@ -299,7 +342,11 @@ export const x87Move: readonly Instruction[] = [
   }),
   instruction("FBSTP", { forms: fpu("DF /6 | m80bcd"), access: "w", sem: (o, [dst]) => storeDecimal(o, dst) }),
   // DD C8 and DF C8 are undocumented aliases of D9 C8.
-  instruction("FXCH", { forms: fpu("D9 C8+i | ST(i)", "DD C8+i | ST(i)", "DF C8+i | ST(i)"), access: "rw", sem: (o, [src]) => exchange(o, src) }),
+  instruction("FXCH", {
+    forms: fpu("D9 C8+i | ST(i)", "DD C8+i | ST(i)", "DF C8+i | ST(i)"),
+    access: "rw",
+    sem: (o, [src]) => exchange(o, src),
+  }),
   ...CONSTANTS.map(constant),
   conditionalMove("FCMOVB", "DA C0+i | ST, ST(i)", 2),
   conditionalMove("FCMOVE", "DA C8+i | ST, ST(i)", 4),

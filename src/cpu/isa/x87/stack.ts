@@ -2,7 +2,6 @@
 //
 // Every instruction goes: `begin` (pending exceptions), operands from memory, the operation in a routine, `raise` with what it
 // found, results unless an unmasked exception forbids them, `finish`.
-import { RECORD } from "../../engine/layout.ts";
 import { INDEFINITE } from "../../float/extended.ts";
 import { BEFORE, EXCEPTIONS, FSW } from "../../float/status.ts";
 import { HELPER, X87_HELPER } from "../../assist/numbers.ts";
@@ -15,19 +14,41 @@ import { at, ATTENTION, FAULT, X87 } from "../../state.ts";
 import type { Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 
-/** Stack exceptions: invalid operation with SF (SDM 1 §8.5.1.1). */
+/** Exceptions of an operand that is missing: invalid operation with SF (SDM 1 §8.5.1.1). */
 export const UNDERFLOW: number = FSW.IE | FSW.SF;
+/** … of a push onto a register that is not empty. */
 export const OVERFLOW: number = FSW.IE | FSW.SF | FSW.C1;
 
 // ── state ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export function statusWord(b: Builder, base: Expr): Expr { return b.load("i32.load16_u", base, at("fsw")); }
-export function controlWord(b: Builder, base: Expr): Expr { return b.load("i32.load16_u", base, at("fcw")); }
-export function setStatusWord(b: Builder, base: Expr, e: Expr): void { b.store("i32.store16", base, e, at("fsw")); }
-export function top(b: Builder, base: Expr): Expr { return b.load("i32.load8_u", base, at("ftop")); }
-export function setTop(b: Builder, base: Expr, e: Expr): void { b.store("i32.store8", base, b.and(e, 7), at("ftop")); }
-export function tags(b: Builder, base: Expr): Expr { return b.load("i32.load8_u", base, at("ftw")); }
-export function setTags(b: Builder, base: Expr, e: Expr): void { b.store("i32.store8", base, e, at("ftw")); }
+/** The status word without TOP. */
+export function statusWord(b: Builder, base: Expr): Expr {
+  return b.load("i32.load16_u", base, at("fsw"));
+}
+/** The control word. */
+export function controlWord(b: Builder, base: Expr): Expr {
+  return b.load("i32.load16_u", base, at("fcw"));
+}
+/** Replaces the status word; bits 11–13 must be 0. */
+export function setStatusWord(b: Builder, base: Expr, e: Expr): void {
+  b.store("i32.store16", base, e, at("fsw"));
+}
+/** TOP, 0..7. */
+export function top(b: Builder, base: Expr): Expr {
+  return b.load("i32.load8_u", base, at("ftop"));
+}
+/** Replaces TOP by the low three bits of `e`. */
+export function setTop(b: Builder, base: Expr, e: Expr): void {
+  b.store("i32.store8", base, b.and(e, 7), at("ftop"));
+}
+/** The abridged tags: bit n is 1 when physical register n holds something. */
+export function tags(b: Builder, base: Expr): Expr {
+  return b.load("i32.load8_u", base, at("ftw"));
+}
+/** Replaces the abridged tags. */
+export function setTags(b: Builder, base: Expr, e: Expr): void {
+  b.store("i32.store8", base, e, at("ftw"));
+}
 
 /** Physical register of ST(i), for a number or an operand. */
 export function physical(o: Sem, i: number | Operand): Expr {
@@ -37,9 +58,17 @@ export function physical(o: Sem, i: number | Operand): Expr {
 }
 
 /** Host address of physical register `n`, to be used with the offset X87. */
-function slot(b: Builder, base: Expr, n: Expr): Expr { return b.add(base, b.shl(n, 4)); }
-export function headOf(b: Builder, base: Expr, n: Expr): Expr { return b.load("i32.load16_u", slot(b, base, n), X87 + 8); }
-export function significandOf(b: Builder, base: Expr, n: Expr): Expr { return b.load("i64.load", slot(b, base, n), X87); }
+function slot(b: Builder, base: Expr, n: Expr): Expr {
+  return b.add(base, b.shl(n, 4));
+}
+/** Sign and exponent of physical register `n`. */
+export function headOf(b: Builder, base: Expr, n: Expr): Expr {
+  return b.load("i32.load16_u", slot(b, base, n), X87 + 8);
+}
+/** Significand of physical register `n`. */
+export function significandOf(b: Builder, base: Expr, n: Expr): Expr {
+  return b.load("i64.load", slot(b, base, n), X87);
+}
 
 /** Writes a register; its tag is the caller's business. */
 export function setRegister(b: Builder, base: Expr, n: Expr, head: Expr, significand: Expr): void {
@@ -47,6 +76,7 @@ export function setRegister(b: Builder, base: Expr, n: Expr, head: Expr, signifi
   b.store("i32.store16", slot(b, base, n), head, X87 + 8);
 }
 
+/** Writes the indefinite; the tag is the caller's business. */
 export function setIndefinite(b: Builder, base: Expr, n: Expr): void {
   setRegister(b, base, n, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand));
 }
@@ -56,10 +86,12 @@ export function isEmpty(b: Builder, base: Expr, n: Expr): Expr {
   return b.and(b.xor(b.shrU(tags(b, base), n), -1), 1);
 }
 
+/** Marks physical register `n` as holding something. */
 export function fill(b: Builder, base: Expr, n: Expr): void {
   setTags(b, base, b.or(tags(b, base), b.shl(b.i32(1), n)));
 }
 
+/** Marks physical register `n` as empty. */
 export function empty(b: Builder, base: Expr, n: Expr): void {
   setTags(b, base, b.and(tags(b, base), b.xor(b.shl(b.i32(1), n), -1)));
 }
@@ -97,14 +129,19 @@ export function completes(b: Builder, unmasked: Expr): Expr {
 }
 
 /** Writes a result and tags it, unless an exception found beforehand is unmasked: (base, register, head, significand, raised) → unmasked. */
-export const writeResult: Routine = routine("x87.write", ["i32", "i32", "i32", "i64", "i32"], "i32", (b, base, n, head, significand, raised) => {
-  const unmasked = b.call(raise, base, raised);
-  b.if(completes(b, unmasked), () => {
-    setRegister(b, base, n, head, significand);
-    fill(b, base, n);
-  });
-  b.return(unmasked);
-});
+export const writeResult: Routine = routine(
+  "x87.write",
+  ["i32", "i32", "i32", "i64", "i32"],
+  "i32",
+  (b, base, n, head, significand, raised) => {
+    const unmasked = b.call(raise, base, raised);
+    b.if(completes(b, unmasked), () => {
+      setRegister(b, base, n, head, significand);
+      fill(b, base, n);
+    });
+    b.return(unmasked);
+  },
+);
 
 /** Pushes a value: (base, head, significand, raised) → unmasked. A full stack makes it the indefinite, unless its source was empty. */
 export const push: Routine = routine("x87.push", ["i32", "i32", "i64", "i32"], "i32", (b, base, head, significand, raised) => {

@@ -12,15 +12,38 @@ import { SCRATCH } from "../../state.ts";
 import { type Instruction, instruction } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import {
-  begin, completes, controlWord, fill, finish, fpu, headOf, isEmpty, noteInstruction, OVERFLOW, physical, popUnless, raise, setIndefinite, setRegister, setStatusWord, setTop,
-  significandOf, statusWord, UNDERFLOW, writeResult,
+  begin,
+  completes,
+  controlWord,
+  fill,
+  finish,
+  fpu,
+  headOf,
+  isEmpty,
+  noteInstruction,
+  OVERFLOW,
+  physical,
+  popUnless,
+  raise,
+  setIndefinite,
+  setRegister,
+  setStatusWord,
+  setTop,
+  significandOf,
+  statusWord,
+  UNDERFLOW,
+  writeResult,
 } from "./stack.ts";
 
 /** Rounds a result that the helper left at SCRATCH + offset: (base, offset) → significand. */
 const takeResult: Routine = routine("x87.takeResult", ["i32", "i32"], "i64", (b, base, offset) => {
   const from = b.add(base, offset);
   const load = (op: string, field: number): Expr => b.load(op, from, SCRATCH + field);
-  const [head, raised, high] = [load("i32.load", FUNCTION_RESULT.head), load("i32.load", FUNCTION_RESULT.raised), load("i64.load", FUNCTION_RESULT.high)];
+  const [head, raised, high] = [
+    load("i32.load", FUNCTION_RESULT.head),
+    load("i32.load", FUNCTION_RESULT.raised),
+    load("i64.load", FUNCTION_RESULT.high),
+  ];
   const rounds = load("i32.load", FUNCTION_RESULT.rounds);
   b.if(b.not(rounds), () => deliver(b, base, { head, significand: high }, raised));
   const exponent = load("i32.load", FUNCTION_RESULT.exponent);
@@ -33,12 +56,16 @@ const takeResult: Routine = routine("x87.takeResult", ["i32", "i32"], "i64", (b,
 
 /** DE when one of the registers holds a denormal. */
 function denormals(b: Builder, base: Expr, registers: readonly Expr[]): Expr {
-  return registers.map((n) => b.shl(isDenormal(b, { head: headOf(b, base, n), significand: significandOf(b, base, n) }), 1)).reduce((x, y) => b.or(x, y));
+  return registers
+    .map((n) => b.shl(isDenormal(b, { head: headOf(b, base, n), significand: significandOf(b, base, n) }), 1))
+    .reduce((x, y) => b.or(x, y));
 }
 
 /** 1 when a NaN or unsupported encoding is among the registers. */
 function anyNan(b: Builder, base: Expr, registers: readonly Expr[]): Expr {
-  return registers.map((n) => isNotANumber(b, { head: headOf(b, base, n), significand: significandOf(b, base, n) })).reduce((x, y) => b.or(x, y));
+  return registers
+    .map((n) => isNotANumber(b, { head: headOf(b, base, n), significand: significandOf(b, base, n) }))
+    .reduce((x, y) => b.or(x, y));
 }
 
 /**
@@ -152,6 +179,7 @@ function pushing(name: string, row: string, which: number): Instruction {
   });
 }
 
+/** Trigonometric, logarithmic and exponential instructions. */
 export const x87Transcendental: readonly Instruction[] = [
   unary("F2XM1", "D9 F0", FUNCTION.powerMinusOne, false),
   popping("FYL2X", "D9 F1", FUNCTION.logarithm),
