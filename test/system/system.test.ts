@@ -20,7 +20,10 @@ const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending
   "real-triple-fault": [1, "shutdown"],
   segments: [196, "finished"],
   tasks: [78, "finished"],
+  "self-modifying": [47, "finished"],
+  "supervisor-pages": [87, "finished"],
   "triple-fault": [2, "shutdown"],
+  translations: [103, "finished"],
   "virtual-8086": [102, "finished"],
 };
 

@@ -5,9 +5,10 @@
 import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
-import { PAGE_ENTRY, TLB, TLB_LIST, TLB_LIST_MAX, VIEW } from "../engine/layout.ts";
-import { codeWritten, helper, mmioRead, mmioWrite } from "../host-calls.ts";
+import { TLB, TLB_LIST, TLB_LIST_MAX, VIEW } from "../engine/layout.ts";
+import { helper, mmioRead, mmioWrite } from "../host-calls.ts";
 import { at, MODE, SCRATCH } from "../state.ts";
+import { noteWrite, pageEntry } from "./code-writes.ts";
 import { CR0, EFER, EFLAGS, VECTOR } from "./control.ts";
 import { fault } from "./fault.ts";
 import { ACCESS, PAGE, physicalToHost, walk } from "./walk.ts";
@@ -55,12 +56,6 @@ const fillEntry: Routine = routine("mmu.fill", ["i32", "i32", "i64", "i32", "i32
   b.if(b.ltU(count, TLB_LIST_MAX), () => b.store("i32.store", b.add(base, b.shl(count, 2)), entry, TLB_LIST));
   b.store("i32.store", base, b.add(count, 1), at("tlbCount"));
 });
-
-/** Host address of a RAM page's entry in the page table of decoded code. */
-export function pageEntry(b: Builder, base: Expr, host: Expr): Expr {
-  const page = b.shrU(b.sub(host, b.load("i32.load", base, at("ramBase"))), 12);
-  return b.add(b.load("i32.load", base, at("pageTable")), b.mul(page, PAGE_ENTRY));
-}
 
 /**
  * Translates one byte's address (base, view, lin, ACCESS.write or fetch or 0) → host address; 0 when it is not RAM (walkPhysical
@@ -184,17 +179,6 @@ function joinBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, 
   });
   return b.get(value);
 }
-
-/** Tells the host when a write reached decoded code: (base, host address, size). */
-export const noteWrite: Routine = routine("mmu.noteWrite", ["i32", "i32", "i32"], undefined, (b, base, host, size) => {
-  const granules = b.load("i64.load", pageEntry(b, base, host));
-  b.if(b.ne(granules, 0n), () => {
-    const first = b.and(b.shrU(host, 6), 63);
-    const last = b.and(b.shrU(b.sub(b.add(host, size), 1), 6), 63);
-    const touched = b.or(b.shl(b.i64(1), b.extU(first)), b.shl(b.i64(1), b.extU(last)));
-    b.if(b.ne(b.and(granules, touched), 0n), () => b.call(codeWritten, host, size));
-  });
-});
 
 function defineStore(size: number, byte: Routine | undefined): Routine {
   const slow = routine(

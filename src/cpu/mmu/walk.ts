@@ -6,6 +6,7 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine, Variable } from "../ir/types.ts";
 import { at, FAULT } from "../state.ts";
+import { noteWrite } from "./code-writes.ts";
 import { CR0, CR4, EFER, PHYSICAL_BITS, VECTOR } from "./control.ts";
 import { noteLargePage } from "./large-pages.ts";
 
@@ -85,8 +86,14 @@ function step(b: Builder, w: Walk, shift: number, wide: boolean, reserved: Expr)
   if (wide) b.set(w.nx, b.or(b.get(w.nx), b.get(w.entry)));
 }
 
+/** Sets accessed and dirty flags in the entry, which may be code as well. */
+function setFlags(b: Builder, w: Walk, flags: Expr): void {
+  b.store("i32.store", b.get(w.slot), b.or(b.load("i32.load", b.get(w.slot)), flags));
+  b.call(noteWrite, w.base, b.get(w.slot), b.i32(4));
+}
+
 function markAccessed(b: Builder, w: Walk): void {
-  b.if(b.not(b.wrap(b.and(b.get(w.entry), PTE.A))), () => b.store("i32.store", b.get(w.slot), b.or(b.load("i32.load", b.get(w.slot)), PTE.A)));
+  b.if(b.not(b.wrap(b.and(b.get(w.entry), PTE.A))), () => setFlags(b, w, b.i32(PTE.A)));
 }
 
 function descend(b: Builder, w: Walk, mask: bigint): void {
@@ -123,7 +130,7 @@ function allow(b: Builder, w: Walk, page: Expr): void {
   b.if(b.not(allowed), () => refuse(b, w, ERROR.P));
   const wanted = b.or(b.select(write, b.i32(PTE.D), b.i32(0)), PTE.A);
   const low = b.wrap(b.get(w.entry));
-  b.if(b.ne(b.and(low, wanted), wanted), () => b.store("i32.store", b.get(w.slot), b.or(b.load("i32.load", b.get(w.slot)), wanted)));
+  b.if(b.ne(b.and(low, wanted), wanted), () => setFlags(b, w, wanted));
   const dirty = b.ne(b.and(b.or(low, wanted), PTE.D), 0);
   b.store("i64.store", w.base, page, at("walkPhysical"));
   const r = b.shl(b.get(readable), 1);

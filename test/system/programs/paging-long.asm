@@ -1,13 +1,6 @@
 ; Four-level paging: accessed and dirty flags, rights of all levels, NX, WP, reserved bits, large pages (SDM 3A chapter 4).
 %include "long.mac"
 
-; Error code of #PF (§4.7): P, W/R, U/S, RSVD, I/D.
-EP      equ 1
-EW      equ 2
-EU      equ 4
-ER      equ 8
-EI      equ 0x10
-
 ; The instruction at PAGE(n) is a RET: `call PAGE(n)` comes back.
 %macro RETURNS 1
         mov     byte [ALIAS(%1)], 0xc3
