@@ -14,14 +14,25 @@ const DATA = 0x8000;
  * add rax,1 · mov rdx,rax · and edx,0FFFh · add rbx,[rsp] · lea rsi,[rbx+rdx*4] · xor rsi,rax · mov [rsp+8],rsi · shr rsi,7 · cmp rsi,rbx ·
  * jb next · dec ecx · jnz top
  */
+// oxfmt-ignore
 const PROGRAM = Uint8Array.of(
   0x48, 0x83, 0xc0, 0x01, 0x48, 0x89, 0xc2, 0x81, 0xe2, 0xff, 0x0f, 0x00, 0x00, 0x48, 0x03, 0x1c, 0x24, 0x48, 0x8d, 0x34, 0x93, 0x48, 0x31, 0xc6,
   0x48, 0x89, 0x74, 0x24, 0x08, 0x48, 0xc1, 0xee, 0x07, 0x48, 0x39, 0xde, 0x72, 0x00, 0xff, 0xc9, 0x75, 0xd6, 0xf4,
 );
 
 const IDLE: CpuHost = {
-  portRead: () => 0xff, portWrite: () => undefined, mmioRead: () => 0, mmioWrite: () => undefined, acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n, readMsr: () => undefined, writeMsr: () => undefined, readCr8: () => 0, writeCr8: () => undefined, random: () => 0n, ferr: () => undefined,
+  portRead: () => 0xff,
+  portWrite: () => undefined,
+  mmioRead: () => 0,
+  mmioWrite: () => undefined,
+  acknowledgeInterrupt: () => -1,
+  readTsc: () => 0n,
+  readMsr: () => undefined,
+  writeMsr: () => undefined,
+  readCr8: () => 0,
+  writeCr8: () => undefined,
+  random: () => 0n,
+  ferr: () => undefined,
 };
 
 function prepare(): Processor {
@@ -31,7 +42,8 @@ function prepare(): Processor {
   const r = cpu.registers;
   r.set("efer", 0x500n);
   r.set("cr0", 1n);
-  for (const name of ["es", "ss", "ds", "fs", "gs"] as const) r.setSegment(name, { selector: 0, base: 0n, limit: -1 >>> 0, access: 0xc093 });
+  for (const name of ["es", "ss", "ds", "fs", "gs"] as const)
+    r.setSegment(name, { selector: 0, base: 0n, limit: -1 >>> 0, access: 0xc093 });
   r.setSegment("cs", { selector: 8, base: 0n, limit: -1 >>> 0, access: 0xa09b });
   r.set("rsp", BigInt(DATA));
   return cpu;

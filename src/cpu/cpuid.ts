@@ -5,11 +5,16 @@ import { CR4 } from "./mmu/control.ts";
 import { PHYSICAL_BITS } from "./mmu/control.ts";
 
 /** Where a feature's bit is: leaf, register, bit. */
-export interface FeatureBit { readonly leaf: number; readonly register: "ebx" | "ecx" | "edx"; readonly bit: number }
+export interface FeatureBit {
+  readonly leaf: number;
+  readonly register: "ebx" | "ecx" | "edx";
+  readonly bit: number;
+}
 
 const bit = (leaf: number, register: FeatureBit["register"], n: number): FeatureBit => ({ leaf, register, bit: n });
 
 /** Every feature that this processor has, by the name that Linux gives it. Instructions name theirs in their `feature`. */
+// oxfmt-ignore
 export const FEATURES: Readonly<Record<string, FeatureBit>> = {
   fpu: bit(1, "edx", 0), vme: bit(1, "edx", 1), de: bit(1, "edx", 2), pse: bit(1, "edx", 3), tsc: bit(1, "edx", 4), msr: bit(1, "edx", 5),
   pae: bit(1, "edx", 6), mce: bit(1, "edx", 7), cx8: bit(1, "edx", 8), apic: bit(1, "edx", 9), sep: bit(1, "edx", 11), mtrr: bit(1, "edx", 12),
@@ -55,10 +60,15 @@ function features(leaf: number, register: FeatureBit["register"]): number {
   return value;
 }
 
-const text32 = (s: string, at: number): number => [0, 1, 2, 3].reduce((v, i) => v | ((at + i < s.length ? s.charCodeAt(at + i) : 0) << (8 * i)), 0);
+const text32 = (s: string, at: number): number =>
+  [0, 1, 2, 3].reduce((v, i) => v | ((at + i < s.length ? s.charCodeAt(at + i) : 0) << (8 * i)), 0);
 
 /** Deterministic cache parameters (leaf 4): L1 data, L1 instruction, L2. */
-const CACHES: readonly (readonly [type: number, level: number, ways: number, sets: number])[] = [[1, 1, 8, 64], [2, 1, 8, 64], [3, 2, 16, 1024]];
+const CACHES: readonly (readonly [type: number, level: number, ways: number, sets: number])[] = [
+  [1, 1, 8, 64],
+  [2, 1, 8, 64],
+  [3, 2, 16, 1024],
+];
 
 function cacheLeaf(index: number): CpuidResult {
   const c = CACHES[index];
@@ -77,6 +87,7 @@ function xsaveLeaf(subleaf: number): CpuidResult {
 }
 
 function basic(leaf: number, subleaf: number, input: CpuidInput): CpuidResult {
+  // oxfmt-ignore
   switch (leaf) {
     case 0: return [MAX_BASIC, text32(VENDOR, 0), text32(VENDOR, 8), text32(VENDOR, 4)];
     case 1: {
@@ -104,6 +115,7 @@ function topologyLeaf(subleaf: number, input: CpuidInput): CpuidResult {
 }
 
 function extended(leaf: number): CpuidResult {
+  // oxfmt-ignore
   switch (leaf) {
     case 0x8000_0000: return [MAX_EXTENDED | 0, 0, 0, 0];
     case 0x8000_0001: return [0, 0, features(leaf, "ecx"), features(leaf, "edx")];

@@ -20,7 +20,14 @@ const MODES: Readonly<Record<CodeMode, number>> = { 16: 0, 32: MODE.code32 | MOD
 const LOW8 = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
 const HIGH8 = ["ah", "ch", "dh", "bh"];
 const LEGACY = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"];
-const POINTER: Readonly<Record<number, string>> = { 8: "byte ptr ", 16: "word ptr ", 32: "dword ptr ", 64: "qword ptr ", 80: "tbyte ptr ", 128: "xmmword ptr " };
+const POINTER: Readonly<Record<number, string>> = {
+  8: "byte ptr ",
+  16: "word ptr ",
+  32: "dword ptr ",
+  64: "qword ptr ",
+  80: "tbyte ptr ",
+  128: "xmmword ptr ",
+};
 
 /** Name of a general register from its state offset. */
 function registerName(offset: number, width: number): string {
@@ -63,6 +70,7 @@ function prefixes(d: Decoder): string {
 function operandText(d: Decoder, o: OperandSpec, i: number, mode: CodeMode, address: bigint): string {
   const field = d.operand[i] ?? 0;
   const memory = d.variant?.memory ?? false;
+  // oxfmt-ignore
   switch (o.kind) {
     case "reg": return registerName(field, o.width);
     case "rm": return memory ? memoryText(d, o.width, address) : registerName(field, o.width);
@@ -100,7 +108,8 @@ function segmentPrefix(d: Decoder): string {
 function memoryText(d: Decoder, width: number, address: bigint): string {
   const size = d.address16 ? 16 : d.address32 ? 32 : 64;
   const parts: string[] = [];
-  if (d.ripRelative) return `${POINTER[width] ?? ""}${segmentPrefix(d)}[rip + ${hex(BigInt(d.displacement))}] # ${hex(BigInt.asUintN(64, address + BigInt(d.length + d.displacement)))}`;
+  if (d.ripRelative)
+    return `${POINTER[width] ?? ""}${segmentPrefix(d)}[rip + ${hex(BigInt(d.displacement))}] # ${hex(BigInt.asUintN(64, address + BigInt(d.length + d.displacement)))}`;
   if (d.base !== ZERO) parts.push(registerName(d.base, size));
   if (d.index !== ZERO) parts.push(registerName(d.index, size) + (d.scale > 0 ? `*${1 << d.scale}` : ""));
   let text = parts.join(" + ");

@@ -28,6 +28,7 @@ export const HOT_SIGNATURE: Signature = { name: "hot", params: ["i32", "i32", "i
  */
 export type HotShape = 0 | 1;
 
+/** The vocabulary of the fast loop's cases: what it cannot do inline leaves for the complete handler of the same record. */
 export class HotSem extends Sem {
   readonly #labels: HotLabels;
   readonly #shape: HotShape;
@@ -144,6 +145,7 @@ export class HotSem extends Sem {
     const a = (): Expr => this.load("i64.load", this.base(), at("flagA"));
     const b = (): Expr => this.load("i64.load", this.base(), at("flagB"));
     const result = (): Expr => this.load("i64.load", this.base(), at("flagResult"));
+    // oxfmt-ignore
     switch (cc) {
       case 2: return () => this.ltU(a(), b());
       case 3: return () => this.geU(a(), b());

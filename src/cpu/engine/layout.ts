@@ -9,9 +9,12 @@
 //        + 160000h  record arena
 //        + 1160000h counters of a profiling module
 
+/** Host addresses (u32) of the TLB entries filled since the last flush; state slot `tlbCount` says how many, also beyond the list. */
 export const TLB_LIST = 0x1000;
 export const TLB_LIST_MAX = 1024;
+/** Room for the records of one block that is used once. */
 export const ONCE = 0x2000;
+/** Direct-mapped, 16 bytes an entry: { linear address ^ jumpTag u64, record u32, unused u32 }. */
 export const JUMP_CACHE = 0x1_0000;
 export const JUMP_ENTRIES = 4096;
 
@@ -34,6 +37,7 @@ export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_00
 export const CODE_HASH = 0x6_0000;
 export const CODE_HASH_ENTRIES = 0x2_0000;
 
+/** Records of decoded blocks, filled from the start; dropped as a whole when little is left. */
 export const ARENA = 0x16_0000;
 export const ARENA_SIZE = 0x100_0000;
 
@@ -58,6 +62,7 @@ export const CPU_AREA: number = PROFILE + PROFILE_SIZE;
  * none) · target: record of a direct branch's target, 0 until linked · immediate: sign-extended; for near branches the linear
  * target relative to the page.
  */
+// oxfmt-ignore
 export const RECORD = {
   size: 32, cold: 0, len: 2, hot: 3, offset: 4, n: 6, a: 8, base: 11, index: 12, scale: 13, seg: 14, flags: 15, disp: 16, target: 20, imm: 24,
 } as const;
