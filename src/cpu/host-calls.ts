@@ -1,12 +1,14 @@
-// The functions that generated code asks of TypeScript. Names are import names; every engine provides all of them (engine/host-imports.ts).
+// The functions that generated code asks of TypeScript, under the names of imports. engine/processor.ts provides all of them.
 import { hostFunction } from "./ir/builder.ts";
 import type { HostFunction } from "./ir/types.ts";
 
 /** Physical address as low and high halves, width 1, 2 or 4 → value. */
 export const mmioRead: HostFunction = hostFunction("mmioRead", ["i32", "i32", "i32"], "i32");
+/** Physical address as low and high halves, width 1, 2 or 4, value. */
 export const mmioWrite: HostFunction = hostFunction("mmioWrite", ["i32", "i32", "i32", "i32"]);
-/** Port, width → value. */
+/** Port, width 1, 2 or 4 → value. */
 export const portRead: HostFunction = hostFunction("portRead", ["i32", "i32"], "i32");
+/** Port, width, value. */
 export const portWrite: HostFunction = hostFunction("portWrite", ["i32", "i32", "i32"]);
 /** A write reached a 64-byte granule that holds decoded code: host address, length. */
 export const codeWritten: HostFunction = hostFunction("codeWritten", ["i32", "i32"]);
@@ -23,6 +25,15 @@ export const deliverFault: HostFunction = hostFunction("deliverFault", ["i32"], 
  */
 export const betweenInstructions: HostFunction = hostFunction("betweenInstructions", ["i32", "i32"], "i32");
 
+/** All of them, in the order in which a module imports them. */
 export const HOST_FUNCTIONS: readonly HostFunction[] = [
-  mmioRead, mmioWrite, portRead, portWrite, codeWritten, decodeBlock, helper, deliverFault, betweenInstructions,
+  mmioRead,
+  mmioWrite,
+  portRead,
+  portWrite,
+  codeWritten,
+  decodeBlock,
+  helper,
+  deliverFault,
+  betweenInstructions,
 ];

@@ -11,7 +11,7 @@
 //   200h  control, debug and model-specific registers; segment selectors, limits and rights
 //   400h  XMM0–15 · 500h x87 · 600h scratch for host calls
 
-/** One named slot of the state. */
+/** One named slot of the state: offset from the base in bytes, width in bits. */
 export interface Slot {
   readonly offset: number;
   readonly width: 8 | 16 | 32 | 64 | 128;
@@ -19,14 +19,18 @@ export interface Slot {
 
 const slot = (offset: number, width: Slot["width"]): Slot => ({ offset, width });
 
-/** Names of the general registers in encoding order (SDM 2A table 2-8…). */
+/** Names of the general registers in encoding order (SDM 2A table 3-1). */
+// oxfmt-ignore
 export const GPR64 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const;
 
 /** Segment registers in encoding order (SDM 2A, Sreg), then the two system segments. */
 export const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const;
+/** A segment register by its name. */
 export type SegmentName = (typeof SEGMENTS)[number];
 
+/** The slot that is always zero: base or index of addresses that have none. */
 export const ZERO = 0x80;
+/** The slot of the running code's linear page: base of RIP-relative addresses. */
 export const RIP_PAGE = 0x88;
 /** Segment base n is at SEG_BASE + 8n; LDTR's and TR's follow GS's. */
 export const SEG_BASE = 0x90;
@@ -51,15 +55,15 @@ export const SCALARS = {
   faultCode: { offset: 0x100, width: 32 },
   /** Why the loop returned to the host; see EXIT. */
   exit: { offset: 0x104, width: 32 },
-  /** Host address of the TLB view in use, see mmu/layout.ts. */
+  /** Host address of the TLB view in use, see engine/layout.ts. */
   tlbView: { offset: 0x108, width: 32 },
   /** Privilege level 0..3 (SS.DPL). */
   cpl: { offset: 0x10c, width: 32 },
   /** Code mode bits of the running code, see MODE. */
   mode: { offset: 0x110, width: 32 },
-  /** Bits above 47 of jump-cache keys: mode and generation. */
   /** Generation of jump-cache entries, 0..4095; a new one forgets all of them. */
   generation: { offset: 0x114, width: 32 },
+  /** Bits above 47 of jump-cache keys: mode, privilege and generation. */
   jumpTag: { offset: 0x118, width: 64 },
   /** Stack pointer mask: FFFFh, FFFFFFFFh or all ones (SS.B; 64-bit mode). */
   stackMask: { offset: 0x120, width: 64 },
@@ -80,7 +84,7 @@ export const SCALARS = {
   ramBase: { offset: 0x150, width: 32 },
   lowSize: { offset: 0x154, width: 32 },
   highSize: { offset: 0x158, width: 32 },
-  /** Host address of the page-attribute table, see mmu/layout.ts. */
+  /** Host address of the page table, see engine/layout.ts. */
   pageTable: { offset: 0x15c, width: 32 },
   /** 1 while memory accesses must go the slow way: data breakpoints or alignment checks. */
   checked: { offset: 0x160, width: 32 },
@@ -156,7 +160,6 @@ export const SCALARS = {
   pdpte3: { offset: 0x300, width: 64 },
   miscEnable: { offset: 0x2e0, width: 64 },
 
-
   specCtrl: { offset: 0x3b0, width: 64 },
   mcgStatus: { offset: 0x3b8, width: 64 },
   debugCtl: { offset: 0x3c0, width: 64 },
@@ -174,6 +177,7 @@ export const SCALARS = {
   fds: { offset: 0x3a2, width: 16 },
 } as const;
 
+/** Name of a state slot. */
 export type StateName = keyof typeof SCALARS | (typeof GPR64)[number] | `${SegmentName}${"Base" | "Selector" | "Limit" | "Access"}`;
 
 /** Selectors, limits (bytes, inclusive) and access rights of the segments, 4 bytes each. */

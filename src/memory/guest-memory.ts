@@ -11,6 +11,7 @@ import { FOUR_GIB, LOW_RAM_LIMIT, type Gpa } from "./gpa.ts";
 /** Called after a write by a device or loader, so that an engine drops code made from those bytes. */
 export type WriteObserver = (hostOffset: number, length: number) => void;
 
+/** RAM by guest physical addresses, in one shared WebAssembly.Memory. Values are little-endian; accesses to what is not RAM throw GUEST_MEMORY. */
 export class GuestMemory {
   readonly wasm: WebAssembly.Memory;
   /** The whole WebAssembly.Memory: engine area and RAM. Shared memory never moves, so the view stays valid. */
@@ -22,6 +23,8 @@ export class GuestMemory {
   #observers: WriteObserver[] = [];
 
   /**
+   * Throws MEMORY_INVALID when the host has no room for it.
+   *
    * @param ramBytes size of RAM, a multiple of 64 KiB
    * @param ramBase  host offset of guest physical 0, a multiple of 64 KiB; the engines own what lies below
    */
@@ -30,7 +33,8 @@ export class GuestMemory {
     try {
       this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     } catch (cause) {
-      throw new VmError("MEMORY_INVALID", `Cannot allocate ${ramBytes / 0x10_0000} MiB of guest memory`, { data: { bytes: ramBytes }, cause });
+      const data = { bytes: ramBytes };
+      throw new VmError("MEMORY_INVALID", `Cannot allocate ${ramBytes / 0x10_0000} MiB of guest memory`, { data, cause });
     }
     this.u8 = new Uint8Array(this.wasm.buffer);
     this.view = new DataView(this.wasm.buffer);
@@ -39,6 +43,7 @@ export class GuestMemory {
     this.highSize = ramBytes - this.lowSize;
   }
 
+  /** Size of RAM in bytes. */
   get ramBytes(): number {
     return this.lowSize + this.highSize;
   }
@@ -52,6 +57,7 @@ export class GuestMemory {
     return -1;
   }
 
+  /** Whether every byte of [gpa, gpa+length) is RAM. */
   isRam(gpa: Gpa, length: number): boolean {
     return this.hostOffset(gpa, length) >= 0;
   }
@@ -111,7 +117,7 @@ export class GuestMemory {
 
   #need(gpa: Gpa, length: number): number {
     const at = this.hostOffset(gpa, length);
-    if (at < 0) throw new VmError("GUEST_MEMORY", `Guest physical ${gpa.toString(16)}h..+${length} is not memory`, { data: { gpa, length } });
-    return at;
+    if (at >= 0) return at;
+    throw new VmError("GUEST_MEMORY", `Guest physical ${gpa.toString(16)}h..+${length} is not memory`, { data: { gpa, length } });
   }
 }

@@ -4,23 +4,28 @@ import { MEMORY_OPS, opcode } from "./opcodes.ts";
 
 /** Binary encodings of value types (WebAssembly Core §5.3.1). */
 export const VALUE_TYPE = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
+/** A value type by its name in the text format. */
 export type ValueType = keyof typeof VALUE_TYPE;
 
 /** A block type: nothing, or one result. */
 const EMPTY_BLOCK = 0x40;
 
+/** Instructions, or any other part of a module, in their binary form; every method appends and returns the same object. */
 export class Code {
   #bytes = new Uint8Array(1024);
   #length = 0;
 
+  /** Bytes so far. */
   get length(): number {
     return this.#length;
   }
 
+  /** What has been written: a view, valid until the next write. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** One byte; higher bits are cut off. */
   byte(b: number): this {
     if (this.#length === this.#bytes.length) this.#grow(1);
     this.#bytes[this.#length++] = b;
@@ -72,46 +77,90 @@ export class Code {
     }
   }
 
+  /** UTF-8 text with its length (WebAssembly Core §5.2.4). */
   name(s: string): this {
     const b = new TextEncoder().encode(s);
     return this.u(b.length).raw(b);
   }
 
-  i32(n: number): this { return this.byte(0x41).s32(n); }
-  i64(n: bigint): this { return this.byte(0x42).s64(n); }
+  i32(n: number): this {
+    return this.byte(0x41).s32(n);
+  }
+  i64(n: bigint): this {
+    return this.byte(0x42).s64(n);
+  }
 
+  /** f64.const; a NaN loses its payload. */
   f64(n: number): this {
     const b = new Uint8Array(8);
     new DataView(b.buffer).setFloat64(0, n, true);
     return this.byte(0x44).raw(b);
   }
 
-  v128(b: Uint8Array): this { return this.byte(0xfd).u(12).raw(b); }
-  localGet(i: number): this { return this.byte(0x20).u(i); }
-  localSet(i: number): this { return this.byte(0x21).u(i); }
-  localTee(i: number): this { return this.byte(0x22).u(i); }
-  call(f: number): this { return this.byte(0x10).u(f); }
-  callIndirect(type: number): this { return this.byte(0x11).u(type).u(0); }
-  block(): this { return this.byte(0x02).byte(EMPTY_BLOCK); }
-  loop(): this { return this.byte(0x03).byte(EMPTY_BLOCK); }
-  if(): this { return this.byte(0x04).byte(EMPTY_BLOCK); }
-  else(): this { return this.byte(0x05); }
-  end(): this { return this.byte(0x0b); }
-  br(depth: number): this { return this.byte(0x0c).u(depth); }
-  brIf(depth: number): this { return this.byte(0x0d).u(depth); }
-  return(): this { return this.byte(0x0f); }
-  drop(): this { return this.byte(0x1a); }
-  unreachable(): this { return this.byte(0x00); }
-  memoryCopy(): this { return this.byte(0xfc).u(10).u(0).u(0); }
-  memoryFill(): this { return this.byte(0xfc).u(11).u(0); }
+  /** v128.const of 16 bytes. */
+  v128(b: Uint8Array): this {
+    return this.byte(0xfd).u(12).raw(b);
+  }
+  localGet(i: number): this {
+    return this.byte(0x20).u(i);
+  }
+  localSet(i: number): this {
+    return this.byte(0x21).u(i);
+  }
+  localTee(i: number): this {
+    return this.byte(0x22).u(i);
+  }
+  call(f: number): this {
+    return this.byte(0x10).u(f);
+  }
+  callIndirect(type: number): this {
+    return this.byte(0x11).u(type).u(0);
+  }
+  block(): this {
+    return this.byte(0x02).byte(EMPTY_BLOCK);
+  }
+  loop(): this {
+    return this.byte(0x03).byte(EMPTY_BLOCK);
+  }
+  if(): this {
+    return this.byte(0x04).byte(EMPTY_BLOCK);
+  }
+  else(): this {
+    return this.byte(0x05);
+  }
+  end(): this {
+    return this.byte(0x0b);
+  }
+  br(depth: number): this {
+    return this.byte(0x0c).u(depth);
+  }
+  brIf(depth: number): this {
+    return this.byte(0x0d).u(depth);
+  }
+  return(): this {
+    return this.byte(0x0f);
+  }
+  drop(): this {
+    return this.byte(0x1a);
+  }
+  unreachable(): this {
+    return this.byte(0x00);
+  }
+  memoryCopy(): this {
+    return this.byte(0xfc).u(10).u(0).u(0);
+  }
+  memoryFill(): this {
+    return this.byte(0xfc).u(11).u(0);
+  }
 
+  /** br_table: `depths[n]` for n on the stack, `other` beyond them. */
   brTable(depths: readonly number[], other: number): this {
     this.byte(0x0e).u(depths.length);
     for (const d of depths) this.u(d);
     return this.u(other);
   }
 
-  /** A load or store; the address (and value) are on the stack. Alignment is 2^0: guest data may lie anywhere. */
+  /** A load or store at `offset`; the address (and value) are on the stack. Alignment is 2^0: guest data may lie anywhere. */
   memory(name: string, offset: number): this {
     const op = MEMORY_OPS.get(name);
     assert(op, `no memory operator ${name}`);

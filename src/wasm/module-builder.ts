@@ -1,11 +1,25 @@
 // Assembles a WebAssembly module: types, imports, functions, one table, exports (WebAssembly Core §5.5).
+import { assert } from "../support/assert.ts";
 import { Code, VALUE_TYPE, type ValueType } from "./code.ts";
 
-export interface FunctionType { readonly params: readonly ValueType[]; readonly result: ValueType | undefined }
+/** Types of parameters and, unless there is none, of the result. */
+export interface FunctionType {
+  readonly params: readonly ValueType[];
+  readonly result: ValueType | undefined;
+}
 
-interface FunctionBody { readonly type: number; readonly locals: readonly ValueType[]; readonly code: Uint8Array }
-interface FunctionImport { readonly module: string; readonly name: string; readonly type: number }
+interface FunctionBody {
+  readonly type: number;
+  readonly locals: readonly ValueType[];
+  readonly code: Uint8Array;
+}
+interface FunctionImport {
+  readonly module: string;
+  readonly name: string;
+  readonly type: number;
+}
 
+/** A module under construction. The order is: imports, `declare` for every function, `define` for each of them, `finish`. */
 export class ModuleBuilder {
   readonly #types: string[] = [];
   readonly #typeCode: Code[] = [];
@@ -29,6 +43,7 @@ export class ModuleBuilder {
     return this.#types.push(key) - 1;
   }
 
+  /** Imports the one memory; sizes are pages of 64 KiB. */
   importMemory(module: string, name: string, initial: number, maximum: number, shared: boolean): void {
     this.#memory = { module, name, initial, maximum, shared };
   }
@@ -43,10 +58,12 @@ export class ModuleBuilder {
     return this.#imports.length + this.#functions.push(undefined) - 1;
   }
 
+  /** Gives a declared function its body, without the parameters among `locals` and without the final `end`. */
   define(index: number, t: FunctionType, locals: readonly ValueType[], code: Code): void {
     this.#functions[index - this.#imports.length] = { type: this.type(t), locals, code: code.bytes().slice() };
   }
 
+  /** Exports a function, under as many names as are asked for. */
   exportFunction(name: string, index: number): void {
     this.#exports.push({ name, kind: 0, index });
   }
@@ -61,11 +78,13 @@ export class ModuleBuilder {
     this.#table = functions;
   }
 
+  /** The module's bytes. Every declared function must have been defined. */
   finish(): Uint8Array {
+    const functions = this.#functions.map(defined);
     const out = new Code().raw(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
     section(out, 1, this.#typeCode.length, (c) => this.#typeCode.forEach((t) => c.raw(t.bytes())));
     this.#writeImports(out);
-    section(out, 3, this.#functions.length, (c) => this.#functions.forEach((f) => c.u(f!.type)));
+    section(out, 3, functions.length, (c) => functions.forEach((f) => c.u(f.type)));
     const table = this.#table;
     if (table) section(out, 4, 1, (c) => c.byte(0x70).u(1).u(table.length).u(table.length));
     section(out, 7, this.#exports.length, (c) => this.#exports.forEach((e) => c.name(e.name).byte(e.kind).u(e.index)));
@@ -75,7 +94,7 @@ export class ModuleBuilder {
         for (const f of table) c.u(f);
       });
     }
-    section(out, 10, this.#functions.length, (c) => this.#functions.forEach((f) => writeBody(c, f!)));
+    section(out, 10, functions.length, (c) => functions.forEach((f) => writeBody(c, f)));
     if (this.#names.size > 0) this.#writeNames(out);
     return out.bytes().slice();
   }
@@ -91,9 +110,18 @@ export class ModuleBuilder {
     const m = this.#memory;
     section(out, 2, this.#imports.length + (m ? 1 : 0), (c) => {
       for (const i of this.#imports) c.name(i.module).name(i.name).byte(0).u(i.type);
-      if (m) c.name(m.module).name(m.name).byte(2).byte(m.shared ? 3 : 1).u(m.initial).u(m.maximum);
+      if (!m) return;
+      c.name(m.module).name(m.name).byte(2);
+      c.byte(m.shared ? 3 : 1)
+        .u(m.initial)
+        .u(m.maximum);
     });
   }
+}
+
+function defined(body: FunctionBody | undefined, n: number): FunctionBody {
+  assert(body, `function ${n} after the imports is declared and not defined`);
+  return body;
 }
 
 function section(out: Code, id: number, count: number, write: (c: Code) => void): void {
