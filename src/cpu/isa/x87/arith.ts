@@ -1,7 +1,7 @@
 // x87 basic arithmetic (SDM 1 §5.2.2).
 import { add, divide, multiply, squareRoot, subtract } from "../../float/extended-arith.ts";
 import { roundToInteger } from "../../float/extended-convert.ts";
-import { headLeft, INDEFINITE, raisedLeft, SIGN } from "../../float/extended.ts";
+import { headLeft, raisedLeft, SIGN } from "../../float/extended.ts";
 import { FSW } from "../../float/status.ts";
 import { type Builder, routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";
@@ -22,13 +22,9 @@ import {
   setRegister,
   significandOf,
   UNDERFLOW,
+  writeAbsent,
   writeResult,
 } from "./stack.ts";
-
-/** Leaves a routine after writing the indefinite for an operand that is missing. */
-function absent(b: Builder, base: Expr, n: Expr): void {
-  b.return(b.call(writeResult, base, n, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
-}
 
 /**
  * Destination register op source, or source op destination: (base, destination, head, significand, raised) → unmasked exceptions.
@@ -36,7 +32,7 @@ function absent(b: Builder, base: Expr, n: Expr): void {
  */
 function intoRegister(name: string, operation: Routine, reversed: boolean): Routine {
   return routine(`x87.${name}`, ["i32", "i32", "i32", "i64", "i32"], "i32", (b, base, n, head, significand, raised) => {
-    b.if(b.or(isEmpty(b, base, n), b.and(raised, FSW.SF)), () => absent(b, base, n));
+    b.if(b.or(isEmpty(b, base, n), b.and(raised, FSW.SF)), () => b.return(b.call(writeAbsent, base, n)));
     const control = controlWord(b, base);
     const own = [headOf(b, base, n), significandOf(b, base, n)] as const;
     const result = reversed
@@ -112,7 +108,7 @@ function rows({ name, digit, toTop, toOther, routine: operation }: Operation): r
 /** ST(0) = operation(ST(0)): (base) → unmasked. */
 function onTop(name: string, operation: Routine): Routine {
   return routine(`x87.${name}`, ["i32", "i32"], "i32", (b, base, n) => {
-    b.if(isEmpty(b, base, n), () => absent(b, base, n));
+    b.if(isEmpty(b, base, n), () => b.return(b.call(writeAbsent, base, n)));
     const result = b.call(operation, base, controlWord(b, base), headOf(b, base, n), significandOf(b, base, n));
     b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
   });
@@ -142,7 +138,7 @@ function signChange(name: string, row: string, change: (o: Sem, head: Expr) => E
       const missing = isEmpty(o, base, n);
       o.if(
         missing,
-        () => finish(o, o.call(writeResult, base, n, o.i32(INDEFINITE.head), o.i64(INDEFINITE.significand), o.i32(UNDERFLOW))),
+        () => finish(o, o.call(writeAbsent, base, n)),
         () => {
           o.call(raise, base, o.i32(0));
           setRegister(o, base, n, change(o, headOf(o, base, n)), significandOf(o, base, n));

@@ -1,6 +1,6 @@
 // FPREM, FPREM1, FSCALE and FXTRACT.
 import { extract, QUOTIENT, remainder, scale } from "../../float/extended-remainder.ts";
-import { headLeft, INDEFINITE, raisedLeft } from "../../float/extended.ts";
+import { headLeft, raisedLeft } from "../../float/extended.ts";
 import { FSW } from "../../float/status.ts";
 import { type Builder, routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";
@@ -8,24 +8,19 @@ import { at } from "../../state.ts";
 import { type Instruction, instruction } from "../instruction.ts";
 import {
   begin,
-  completes,
   controlWord,
-  fill,
   finish,
   fpu,
   headOf,
   isEmpty,
+  leaveWithPair,
+  needPair,
   noteInstruction,
-  OVERFLOW,
   physical,
-  raise,
-  setIndefinite,
-  setRegister,
   setStatusWord,
-  setTop,
   significandOf,
   statusWord,
-  UNDERFLOW,
+  writeAbsent,
   writeResult,
 } from "./stack.ts";
 
@@ -33,7 +28,7 @@ import {
 function topTwo(name: string, operation: (b: Builder, base: Expr, ...x: readonly [Expr, Expr, Expr, Expr]) => Expr): Routine {
   return routine(`x87.${name}`, ["i32", "i32", "i32"], "i32", (b, base, n, m) => {
     b.if(b.or(isEmpty(b, base, n), isEmpty(b, base, m)), () => {
-      b.return(b.call(writeResult, base, n, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
+      b.return(b.call(writeAbsent, base, n));
     });
     const result = operation(b, base, headOf(b, base, n), significandOf(b, base, n), headOf(b, base, m), significandOf(b, base, m));
     b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
@@ -67,28 +62,10 @@ const scaleTop: Routine = topTwo("FSCALE", (b, base, ...x) => b.call(scale, base
 
 /** FXTRACT: (base, ST(0), the register above) → unmasked. */
 const extractTop: Routine = routine("x87.FXTRACT", ["i32", "i32", "i32"], "i32", (b, base, n, above) => {
-  const missing = isEmpty(b, base, n);
-  b.if(b.or(missing, b.not(isEmpty(b, base, above))), () => {
-    const unmasked = b.call(raise, base, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
-    b.if(b.not(unmasked), () => {
-      for (const r of [n, above]) {
-        setIndefinite(b, base, r);
-        fill(b, base, r);
-      }
-      setTop(b, base, above);
-    });
-    b.return(unmasked);
-  });
+  needPair(b, base, n, above);
   const significand = b.call(extract, base, headOf(b, base, n), significandOf(b, base, n));
-  const head = headLeft(b, base);
-  const unmasked = b.call(raise, base, raisedLeft(b, base));
-  b.if(completes(b, unmasked), () => {
-    setRegister(b, base, n, b.load("i32.load", base, at("scratchValue")), b.load("i64.load", base, at("wideHigh")));
-    setRegister(b, base, above, head, significand);
-    fill(b, base, above);
-    setTop(b, base, above);
-  });
-  b.return(unmasked);
+  const exponent = [b.load("i32.load", base, at("scratchValue")), b.load("i64.load", base, at("wideHigh"))] as const;
+  leaveWithPair(b, base, n, above, exponent, [headLeft(b, base), significand], raisedLeft(b, base));
 });
 
 /** Remainders, scaling, and taking numbers apart. */

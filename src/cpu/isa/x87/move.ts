@@ -25,7 +25,7 @@ import {
   setRegister,
   significandOf,
   UNDERFLOW,
-  writeResult,
+  writeAbsent,
 } from "./stack.ts";
 
 /** A value on its way onto the stack. */
@@ -266,7 +266,7 @@ function conditionalMove(name: string, row: string, cc: number): Instruction {
 
 /** An operand is missing: the destination becomes the indefinite. */
 function underflow(o: Sem, to: Expr): void {
-  const unmasked = o.call(writeResult, o.base(), to, o.i32(INDEFINITE.head), o.i64(INDEFINITE.significand), o.i32(UNDERFLOW));
+  const unmasked = o.call(writeAbsent, o.base(), to);
   finish(o, unmasked);
 }
 

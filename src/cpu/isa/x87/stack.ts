@@ -143,6 +143,36 @@ export const writeResult: Routine = routine(
   },
 );
 
+/** Writes the indefinite for an operand that is missing, unless that exception is unmasked: (base, register) → unmasked. */
+export const writeAbsent: Routine = routine("x87.absent", ["i32", "i32"], "i32", (b, base, n) => {
+  b.return(b.call(writeResult, base, n, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
+});
+
+/** A register's new contents. */
+export type Contents = readonly [head: Expr, significand: Expr];
+
+/** Leaves a routine with a result in ST(0)'s register `n` and another pushed onto `above`; returns the unmasked exceptions. */
+export function leaveWithPair(b: Builder, base: Expr, n: Expr, above: Expr, first: Contents, second: Contents, raised: Expr): void {
+  const unmasked = b.call(raise, base, raised);
+  b.if(completes(b, unmasked), () => {
+    setRegister(b, base, n, ...first);
+    setRegister(b, base, above, ...second);
+    fill(b, base, n);
+    fill(b, base, above);
+    setTop(b, base, above);
+  });
+  b.return(unmasked);
+}
+
+/** What a routine with two results does first: leaves it when ST(0) is empty or the register above is not. */
+export function needPair(b: Builder, base: Expr, n: Expr, above: Expr): void {
+  const missing = isEmpty(b, base, n);
+  b.if(b.or(missing, b.not(isEmpty(b, base, above))), () => {
+    const indefinite: Contents = [b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand)];
+    leaveWithPair(b, base, n, above, indefinite, indefinite, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
+  });
+}
+
 /** Pushes a value: (base, head, significand, raised) → unmasked. A full stack makes it the indefinite, unless its source was empty. */
 export const push: Routine = routine("x87.push", ["i32", "i32", "i64", "i32"], "i32", (b, base, head, significand, raised) => {
   const n = b.and(b.sub(top(b, base), 1), 7);

@@ -1,7 +1,7 @@
 // Transcendental x87 instructions (SDM 1 §5.2.4): the stack, NaNs and denormals here, the functions in assist/x87-functions.ts, and
 // their rounding here again. The precision field of the control word does not matter to them.
 import { FUNCTION, FUNCTION_RESULT, HELPER, ROUNDS } from "../../assist/numbers.ts";
-import { alsoRaise, deliver, headLeft, INDEFINITE, isDenormal, isNotANumber, propagate, raisedLeft } from "../../float/extended.ts";
+import { alsoRaise, deliver, headLeft, isDenormal, isNotANumber, propagate, raisedLeft } from "../../float/extended.ts";
 import { fullPrecision } from "../../float/extended-remainder.ts";
 import { round } from "../../float/extended-round.ts";
 import { FCW, FSW } from "../../float/status.ts";
@@ -13,25 +13,21 @@ import { type Instruction, instruction } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import {
   begin,
-  completes,
   controlWord,
-  fill,
   finish,
   fpu,
   headOf,
   isEmpty,
+  leaveWithPair,
+  needPair,
   noteInstruction,
-  OVERFLOW,
   physical,
   popUnless,
   raise,
-  setIndefinite,
-  setRegister,
   setStatusWord,
-  setTop,
   significandOf,
   statusWord,
-  UNDERFLOW,
+  writeAbsent,
   writeResult,
 } from "./stack.ts";
 
@@ -85,7 +81,7 @@ function compute(b: Builder, base: Expr, registers: readonly Expr[], which: Expr
 /** A function of `sources` into one register: (base, destination, ST(0), ST(1) or ST(0) again, function) → unmasked. */
 const intoOne: Routine = routine("x87.functionIntoOne", ["i32", "i32", "i32", "i32", "i32"], "i32", (b, base, to, n, m, which) => {
   b.if(b.or(isEmpty(b, base, n), isEmpty(b, base, m)), () => {
-    b.return(b.call(writeResult, base, to, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand), b.i32(UNDERFLOW)));
+    b.return(b.call(writeAbsent, base, to));
   });
   const write = (significand: Expr): void => b.return(b.call(writeResult, base, to, headLeft(b, base), significand, raisedLeft(b, base)));
   b.if(anyNan(b, base, [n, m]), () => {
@@ -99,39 +95,18 @@ const intoOne: Routine = routine("x87.functionIntoOne", ["i32", "i32", "i32", "i
 
 /** A function of ST(0) with two results, the second pushed: (base, ST(0), the register above, function) → unmasked. */
 const intoTwo: Routine = routine("x87.functionIntoTwo", ["i32", "i32", "i32", "i32"], "i32", (b, base, n, above, which) => {
-  const missing = isEmpty(b, base, n);
-  b.if(b.or(missing, b.not(isEmpty(b, base, above))), () => {
-    const unmasked = b.call(raise, base, b.select(missing, b.i32(UNDERFLOW), b.i32(OVERFLOW)));
-    b.if(b.not(unmasked), () => {
-      for (const r of [n, above]) {
-        setIndefinite(b, base, r);
-        fill(b, base, r);
-      }
-      setTop(b, base, above);
-    });
-    b.return(unmasked);
-  });
-  const write = (first: readonly [Expr, Expr], second: readonly [Expr, Expr], raised: Expr): void => {
-    const unmasked = b.call(raise, base, raised);
-    b.if(completes(b, unmasked), () => {
-      setRegister(b, base, n, ...first);
-      setRegister(b, base, above, ...second);
-      fill(b, base, above);
-      setTop(b, base, above);
-    });
-    b.return(unmasked);
-  };
+  needPair(b, base, n, above);
   b.if(anyNan(b, base, [n]), () => {
     const [head, significand] = [headOf(b, base, n), significandOf(b, base, n)];
     const quiet = b.call(propagate, base, head, significand, head, significand);
     const result = [headLeft(b, base), quiet] as const;
-    write(result, result, raisedLeft(b, base));
+    leaveWithPair(b, base, n, above, result, result, raisedLeft(b, base));
   });
   const denormal = compute(b, base, [n], which);
   const first = b.call(takeResult, base, b.i32(0));
   const [firstHead, firstRaised] = [headLeft(b, base), raisedLeft(b, base)];
   const second = b.call(takeResult, base, b.i32(FUNCTION_RESULT.size));
-  write([firstHead, first], [headLeft(b, base), second], b.or(b.or(firstRaised, raisedLeft(b, base)), denormal));
+  leaveWithPair(b, base, n, above, [firstHead, first], [headLeft(b, base), second], b.or(b.or(firstRaised, raisedLeft(b, base)), denormal));
 });
 
 function prologue(o: Sem): void {
