@@ -8,7 +8,7 @@ import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt,
 
 type Num = number | bigint;
 
-/** Declares a routine. Parameters arrive as expressions. */
+/** Declares a routine. Parameters arrive as expressions. `faults` says that it may raise a guest exception, for its callers to check. */
 export function routine<const P extends readonly Type[]>(
   name: string,
   params: P,
@@ -24,8 +24,11 @@ export function hostFunction(name: string, params: readonly Type[], result?: Typ
   return { kind: "host", name, params, result, faults: options?.faults ?? false };
 }
 
+/** Operators whose right operand 0 changes nothing. */
+const NEUTRAL_ZERO = new Set(["add", "sub", "or", "xor", "shl", "shr_u", "shr_s"]);
 const COMPARISONS = new Set(["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]);
 
+/** One routine under construction. */
 export class Builder {
   readonly signature: Signature;
   readonly #params: Variable[] = [];
@@ -45,10 +48,12 @@ export class Builder {
     return b.finish();
   }
 
+  /** The parameters' values. */
   params(): Expr[] {
     return this.#params.map((v) => this.get(v));
   }
 
+  /** The routine as it stands. Nothing may be added afterwards. */
   finish(): Body {
     return { signature: this.signature, params: this.#params, variables: this.#variables, stmts: this.#top };
   }
@@ -61,6 +66,7 @@ export class Builder {
     return e;
   }
 
+  /** A constant; bits above 31 are cut off. */
   i32(n: number): Expr {
     return this.#expr("const", "i32", [], n | 0);
   }
@@ -104,52 +110,117 @@ export class Builder {
 
   /** The few identities that keep generated code small: x+0, x|0, x^0, x<<0, x&-1. */
   #fold(name: string, a: Expr, b: Expr): Expr | undefined {
-    if (b.op !== "const" || typeof b.imm === "object") return undefined;
-    if (BigInt(b.imm) === 0n && ["add", "sub", "or", "xor", "shl", "shr_u", "shr_s"].includes(name) && (a.type === "i32" || a.type === "i64")) return a;
-    if (name === "and" && BigInt(b.imm) === -1n) return a;
-    return undefined;
+    if (b.op !== "const" || typeof b.imm === "object" || (b.type !== "i32" && b.type !== "i64")) return undefined;
+    const n = BigInt(b.imm);
+    return (n === 0n && NEUTRAL_ZERO.has(name)) || (n === -1n && name === "and") ? a : undefined;
   }
 
-  add(a: Expr, b: Expr | Num): Expr { return this.#bin("add", a, b); }
-  sub(a: Expr, b: Expr | Num): Expr { return this.#bin("sub", a, b); }
-  mul(a: Expr, b: Expr | Num): Expr { return this.#bin("mul", a, b); }
-  and(a: Expr, b: Expr | Num): Expr { return this.#bin("and", a, b); }
-  or(a: Expr, b: Expr | Num): Expr { return this.#bin("or", a, b); }
-  xor(a: Expr, b: Expr | Num): Expr { return this.#bin("xor", a, b); }
-  shl(a: Expr, b: Expr | Num): Expr { return this.#bin("shl", a, b); }
-  shrU(a: Expr, b: Expr | Num): Expr { return this.#bin("shr_u", a, b); }
-  shrS(a: Expr, b: Expr | Num): Expr { return this.#bin("shr_s", a, b); }
-  rotl(a: Expr, b: Expr | Num): Expr { return this.#bin("rotl", a, b); }
-  rotr(a: Expr, b: Expr | Num): Expr { return this.#bin("rotr", a, b); }
+  add(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("add", a, b);
+  }
+  sub(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("sub", a, b);
+  }
+  mul(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("mul", a, b);
+  }
+  and(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("and", a, b);
+  }
+  or(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("or", a, b);
+  }
+  xor(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("xor", a, b);
+  }
+  shl(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("shl", a, b);
+  }
+  shrU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("shr_u", a, b);
+  }
+  shrS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("shr_s", a, b);
+  }
+  rotl(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("rotl", a, b);
+  }
+  rotr(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("rotr", a, b);
+  }
   /** Division. The divisor must not be 0 (and the quotient must fit): the caller checks, as the instruction demands. */
-  divU(a: Expr, b: Expr | Num): Expr { return this.#bin("div_u", a, b); }
-  divS(a: Expr, b: Expr | Num): Expr { return this.#bin("div_s", a, b); }
-  remU(a: Expr, b: Expr | Num): Expr { return this.#bin("rem_u", a, b); }
-  remS(a: Expr, b: Expr | Num): Expr { return this.#bin("rem_s", a, b); }
-  eq(a: Expr, b: Expr | Num): Expr { return this.#bin("eq", a, b); }
-  ne(a: Expr, b: Expr | Num): Expr { return this.#bin("ne", a, b); }
-  ltU(a: Expr, b: Expr | Num): Expr { return this.#bin("lt_u", a, b); }
-  ltS(a: Expr, b: Expr | Num): Expr { return this.#bin("lt_s", a, b); }
-  leU(a: Expr, b: Expr | Num): Expr { return this.#bin("le_u", a, b); }
-  leS(a: Expr, b: Expr | Num): Expr { return this.#bin("le_s", a, b); }
-  gtU(a: Expr, b: Expr | Num): Expr { return this.#bin("gt_u", a, b); }
-  gtS(a: Expr, b: Expr | Num): Expr { return this.#bin("gt_s", a, b); }
-  geU(a: Expr, b: Expr | Num): Expr { return this.#bin("ge_u", a, b); }
-  geS(a: Expr, b: Expr | Num): Expr { return this.#bin("ge_s", a, b); }
+  divU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("div_u", a, b);
+  }
+  divS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("div_s", a, b);
+  }
+  remU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("rem_u", a, b);
+  }
+  remS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("rem_s", a, b);
+  }
+  eq(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("eq", a, b);
+  }
+  ne(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("ne", a, b);
+  }
+  ltU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("lt_u", a, b);
+  }
+  ltS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("lt_s", a, b);
+  }
+  leU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("le_u", a, b);
+  }
+  leS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("le_s", a, b);
+  }
+  gtU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("gt_u", a, b);
+  }
+  gtS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("gt_s", a, b);
+  }
+  geU(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("ge_u", a, b);
+  }
+  geS(a: Expr, b: Expr | Num): Expr {
+    return this.#bin("ge_s", a, b);
+  }
 
   /** 1 when `a` is zero. */
-  not(a: Expr): Expr { return this.#expr(`${a.type}.eqz`, "i32", [a]); }
-  clz(a: Expr): Expr { return this.#expr(`${a.type}.clz`, a.type, [a]); }
-  ctz(a: Expr): Expr { return this.#expr(`${a.type}.ctz`, a.type, [a]); }
-  popcnt(a: Expr): Expr { return this.#expr(`${a.type}.popcnt`, a.type, [a]); }
+  not(a: Expr): Expr {
+    return this.#expr(`${a.type}.eqz`, "i32", [a]);
+  }
+  clz(a: Expr): Expr {
+    return this.#expr(`${a.type}.clz`, a.type, [a]);
+  }
+  ctz(a: Expr): Expr {
+    return this.#expr(`${a.type}.ctz`, a.type, [a]);
+  }
+  popcnt(a: Expr): Expr {
+    return this.#expr(`${a.type}.popcnt`, a.type, [a]);
+  }
   /** Low 32 bits of an i64. */
-  wrap(a: Expr): Expr { return this.#expr("i32.wrap_i64", "i32", [a]); }
+  wrap(a: Expr): Expr {
+    return this.#expr("i32.wrap_i64", "i32", [a]);
+  }
   /** Zero-extends an i32. */
-  extU(a: Expr): Expr { return this.#expr("i64.extend_i32_u", "i64", [a]); }
+  extU(a: Expr): Expr {
+    return this.#expr("i64.extend_i32_u", "i64", [a]);
+  }
   /** Sign-extends an i32. */
-  extS(a: Expr): Expr { return this.#expr("i64.extend_i32_s", "i64", [a]); }
+  extS(a: Expr): Expr {
+    return this.#expr("i64.extend_i32_s", "i64", [a]);
+  }
   /** `c ? a : b`, both evaluated. */
-  select(c: Expr, a: Expr, b: Expr): Expr { return this.#expr("select", a.type, [a, b, c]); }
+  select(c: Expr, a: Expr, b: Expr): Expr {
+    return this.#expr("select", a.type, [a, b, c]);
+  }
 
   /** Keeps the low `width` bits of an i64 (8, 16, 32 or 64). */
   zext(a: Expr, width: number): Expr {
@@ -168,13 +239,18 @@ export class Builder {
     return this.#expr(op, op.slice(0, op.indexOf(".")) as Type, [addr], offset, true);
   }
 
+  /** Stores to host address `addr` (i32) + offset; `op` as for `load`. */
   store(op: string, addr: Expr, e: Expr, offset = 0): void {
     this.#block.push({ k: "store", op, addr, offset, e });
   }
 
   /** memory.copy / memory.fill over host addresses (all i32). */
-  copy(dst: Expr, src: Expr, n: Expr): void { this.#block.push({ k: "copy", dst, src, n }); }
-  fill(dst: Expr, byte: Expr, n: Expr): void { this.#block.push({ k: "fill", dst, src: byte, n }); }
+  copy(dst: Expr, src: Expr, n: Expr): void {
+    this.#block.push({ k: "copy", dst, src, n });
+  }
+  fill(dst: Expr, byte: Expr, n: Expr): void {
+    this.#block.push({ k: "fill", dst, src: byte, n });
+  }
 
   // ── variables and control ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -184,21 +260,24 @@ export class Builder {
     return v;
   }
 
+  /** A new variable that starts as `init`. */
   variable(init: Expr): Variable {
     const v = this.#variable(init.type);
     this.set(v, init);
     return v;
   }
 
-  get(v: Variable): Expr { return this.#expr("get", v.type, [], v.index, true); }
+  /** The variable's value now. */
+  get(v: Variable): Expr {
+    return this.#expr("get", v.type, [], v.index, true);
+  }
 
   set(v: Variable, e: Expr): void {
     assert(v.type === e.type, `${this.signature.name}: ${e.type} into a variable of ${v.type}`);
     this.#block.push({ k: "set", v, e });
   }
 
-
-  #nested(body: () => void): Stmt[] {
+  #nested(body: () => unknown): Stmt[] {
     const outer = this.#block;
     const inner: Stmt[] = [];
     this.#block = inner;
@@ -207,6 +286,7 @@ export class Builder {
     return inner;
   }
 
+  /** Runs `then` when `c` (i32) is not 0. */
   if(c: Expr, then: () => void, otherwise?: () => void): void {
     const t = this.#nested(then);
     const e = otherwise ? this.#nested(otherwise) : [];
@@ -215,15 +295,14 @@ export class Builder {
 
   /** A value chosen by control flow: only the taken side is evaluated. */
   choose(c: Expr, a: () => Expr, b: () => Expr): Expr {
-    let v: Variable | undefined;
-    const t = this.#nested(() => {
-      const e = a();
-      v = this.#variable(e.type);
-      this.set(v, e);
-    });
-    const f = this.#nested(() => this.set(v!, b()));
+    let e: Expr | undefined;
+    const t = this.#nested(() => (e = a()));
+    assert(e, "the first side of a choice has a value");
+    const v = this.#variable(e.type);
+    t.push({ k: "set", v, e });
+    const f = this.#nested(() => this.set(v, b()));
     this.#block.push({ k: "if", c, then: t, else: f });
-    return this.get(v!);
+    return this.get(v);
   }
 
   /** Repeats `body` for ever; leave by `leave` or `return`. */
@@ -240,6 +319,7 @@ export class Builder {
     this.#block.push({ k: "block", label: leave, body: inner });
   }
 
+  /** Repeats `body` as long as `condition`, computed anew each time, is not 0. */
   while(condition: () => Expr, body: (leave: Label, again: Label) => void): void {
     this.loop((leave, again) => {
       this.br(leave, this.not(condition()));
@@ -247,13 +327,17 @@ export class Builder {
     });
   }
 
+  /** Runs `body` once; a branch to its label goes on behind it. */
   block(body: (leave: Label) => void): void {
     const label: Label = { kind: "block" };
     const inner = this.#nested(() => body(label));
     this.#block.push({ k: "block", label, body: inner });
   }
 
-  br(label: Label, c?: Expr): void { this.#block.push({ k: "br", label, c }); }
+  /** Branches, always or when `c` is not 0. The label must be around this place. */
+  br(label: Label, c?: Expr): void {
+    this.#block.push({ k: "br", label, c });
+  }
 
   /** Runs `cases[on]`, or `other` when `on` (i32, unsigned) is beyond the last. */
   switch(on: Expr, cases: readonly (() => void)[], other: () => void): void {
@@ -274,7 +358,8 @@ export class Builder {
     assert(args.length === target.params.length, `${target.name} takes ${target.params.length} arguments`);
     args.forEach((a, i) => assert(a.type === target.params[i], `${target.name}: argument ${i} is ${a.type}`));
     const type = target.result;
-    const result: Expr | undefined = type === undefined ? undefined : { op: "result", type, args: [], imm: 0, impure: true, uses: 0, user: undefined };
+    const result: Expr | undefined =
+      type === undefined ? undefined : { op: "result", type, args: [], imm: 0, impure: true, uses: 0, user: undefined };
     this.#block.push({ k: "call", target, args, result });
     return result ?? this.i32(0);
   }
@@ -293,8 +378,13 @@ export class Builder {
   /** Returns with 0 for a result; what a faulting routine hands back is not used. */
   returnZero(): void {
     const type = this.signature.result;
-    this.return(type === undefined ? undefined : type === "i32" ? this.i32(0) : type === "i64" ? this.i64(0) : this.v128(new Uint8Array(16)));
+    this.return(
+      type === undefined ? undefined : type === "i32" ? this.i32(0) : type === "i64" ? this.i64(0) : this.v128(new Uint8Array(16)),
+    );
   }
 
-  return(e?: Expr): void { this.#block.push({ k: "ret", e }); }
+  /** Returns from the routine. */
+  return(e?: Expr): void {
+    this.#block.push({ k: "ret", e });
+  }
 }

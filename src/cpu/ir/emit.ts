@@ -16,6 +16,7 @@ export class LocalPool {
     this.#first = firstFree;
   }
 
+  /** Index of a local that nothing else of this routine uses. */
   alloc(type: ValueType): number {
     const list = this.#byType.get(type) ?? [];
     this.#byType.set(type, list);
@@ -33,6 +34,7 @@ export class LocalPool {
   }
 }
 
+/** The WebAssembly function that a routine's code goes into. */
 export interface EmitContext {
   readonly code: Code;
   readonly locals: LocalPool;
@@ -44,7 +46,7 @@ export interface EmitContext {
   readonly outer?: readonly (Label | undefined)[];
 }
 
-/** Emits the statements of `body`. */
+/** Appends the statements of `body` to the context's code. A body may be emitted again, into another function. */
 export function emit(body: Body, context: EmitContext): void {
   new Emitter(body, context).list(body.stmts);
 }
@@ -72,7 +74,8 @@ class Emitter {
   #stmt(s: Stmt): void {
     const c = this.#c;
     switch (s.k) {
-      case "def": return this.#def(s.e);
+      case "def":
+        return this.#def(s.e);
       case "set":
         this.#value(s.e);
         c.localSet(this.#variables[s.v.index]!);
@@ -82,16 +85,22 @@ class Emitter {
         this.#value(s.e);
         c.memory(s.op, s.offset);
         return;
-      case "if": return this.#if(s);
-      case "block": case "loop":
+      case "if":
+        return this.#if(s);
+      case "block":
+      case "loop":
         if (s.k === "block") c.block();
         else c.loop();
         this.#inside(s.label, s.body);
         return;
-      case "br": return this.#br(s);
-      case "switch": return this.#switch(s);
-      case "call": return this.#call(s);
-      case "copy": case "fill":
+      case "br":
+        return this.#br(s);
+      case "switch":
+        return this.#switch(s);
+      case "call":
+        return this.#call(s);
+      case "copy":
+      case "fill":
         for (const e of [s.dst, s.src, s.n]) this.#value(e);
         if (s.k === "copy") c.memoryCopy();
         else c.memoryFill();
@@ -142,7 +151,10 @@ class Emitter {
     for (let i = 0; i < n + 2; i++) c.block();
     this.#labels.push(...Array.from({ length: n + 2 }, () => undefined));
     this.#value(s.on);
-    c.brTable(s.cases.map((_, i) => i), n);
+    c.brTable(
+      s.cases.map((_, i) => i),
+      n,
+    );
     [...s.cases, s.other].forEach((body, i) => {
       c.end();
       this.#labels.pop();

@@ -143,12 +143,13 @@ function floatLanes(name: string, width: number, args: readonly Value[], imm: Ex
       width,
     );
   const b = lanes(BigInt(args[1] ?? 0), width);
-  const results = a.map((x, i) => floatOperator(name, width, fromBits(x, width), fromBits(b[i]!, width)));
-  if (results.some((r) => r === undefined)) return undefined;
-  return join(
-    results.map((r) => (r!.compared ? -BigInt(r!.value) : toBits(r!.value, width))),
-    width,
-  );
+  const results: bigint[] = [];
+  for (const [i, x] of a.entries()) {
+    const r = floatOperator(name, width, fromBits(x, width), fromBits(b[i]!, width));
+    if (r === undefined) return undefined;
+    results.push(r.compared ? -BigInt(r.value) : toBits(r.value, width));
+  }
+  return join(results, width);
 }
 
 function laneOp(name: string, width: number, args: readonly Value[]): bigint | undefined {

@@ -7,6 +7,7 @@ interface Position {
   readonly effects: number;
 }
 
+/** Where the expressions of a routine are computed. */
 export interface Placement {
   /** True when `e` is to be computed where it is used, not kept in a local. */
   inline(e: Expr): boolean;
@@ -69,25 +70,42 @@ export function place(body: Body): Placement {
 /** The expressions that a statement itself uses. */
 export function operands(s: Stmt): readonly Expr[] {
   switch (s.k) {
-    case "def": return [];
-    case "set": return [s.e];
-    case "store": return [s.addr, s.e];
-    case "if": return [s.c];
-    case "br": return s.c ? [s.c] : [];
-    case "switch": return [s.on];
-    case "call": return s.args;
-    case "copy": case "fill": return [s.dst, s.src, s.n];
-    case "ret": return s.e ? [s.e] : [];
-    case "block": case "loop": return [];
+    case "def":
+      return [];
+    case "set":
+      return [s.e];
+    case "store":
+      return [s.addr, s.e];
+    case "if":
+      return [s.c];
+    case "br":
+      return s.c ? [s.c] : [];
+    case "switch":
+      return [s.on];
+    case "call":
+      return s.args;
+    case "copy":
+    case "fill":
+      return [s.dst, s.src, s.n];
+    case "ret":
+      return s.e ? [s.e] : [];
+    case "block":
+    case "loop":
+      return [];
   }
 }
 
 /** The statement lists inside a statement. */
 export function children(s: Stmt): readonly (readonly Stmt[])[] {
   switch (s.k) {
-    case "if": return [s.then, s.else];
-    case "block": case "loop": return [s.body];
-    case "switch": return [...s.cases, s.other];
-    default: return [];
+    case "if":
+      return [s.then, s.else];
+    case "block":
+    case "loop":
+      return [s.body];
+    case "switch":
+      return [...s.cases, s.other];
+    default:
+      return [];
   }
 }

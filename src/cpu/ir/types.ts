@@ -32,6 +32,7 @@ export interface Label {
   readonly kind: "block" | "loop";
 }
 
+/** A statement: what happens, in order. `def` marks where an expression was created. */
 export type Stmt =
   | { readonly k: "def"; readonly e: Expr }
   | { readonly k: "set"; readonly v: Variable; readonly e: Expr }
@@ -63,6 +64,7 @@ export interface Routine extends Signature {
   readonly build: (b: import("./builder.ts").Builder, ...params: Expr[]) => void;
 }
 
+/** What a call statement may call. */
 export type Callee = HostFunction | Routine;
 
 /** A finished routine. */
