@@ -7,13 +7,15 @@
 //
 //   host   ───────────────────────|  stall  |────────────────────────────────>
 //   guest  ───────────────────────|---------------------------───────────────>
-//                                    debt     runs faster by a sixteenth
+//                                    debt     runs faster by a quarter
 import type { Clock, Timer } from "../devices/device.ts";
 import type { HostClock } from "./machine.ts";
 import { TimerQueue } from "./timer-queue.ts";
 
 /** Which part of a grant may go to the debt. */
-const REPAYMENT = 1 / 16;
+const REPAYMENT = 1 / 4;
+/** A timer that close is waited for between slices rather than cut exactly. */
+const SHORTEST_GRANT_NS = 20_000;
 /** How late a sleeping machine may wake without owing anything. */
 const OVERSLEEP_NS = 1e6;
 /** How fast time creeps beyond what was granted, and how far at most: clocks that stand still are a fault that guests look for. */
@@ -93,11 +95,18 @@ export class MachineClock implements Clock {
     this.#origin = Math.floor(this.#host.nowNs()) - this.#limit;
   }
 
-  /** The guest runs: lets at most `ns` pass until the next grant. */
-  grant(ns: number): void {
-    if (this.#paused) return;
+  /**
+   * The guest runs: lets time pass until the next timer, but at most `ns` until the next grant, and gives how many ns that is. No repayment goes
+   * past a timer, so that a guest that counts from one tick to the next finds them evenly spaced.
+   */
+  grant(ns: number): number {
+    const until = this.#timers.nextAt;
+    if (this.#paused) return Math.min(ns, until - this.#limit);
     const now = this.#settle();
-    this.#limit = this.#repay(now, ns * REPAYMENT) + Math.floor(ns);
+    const reached = this.#repay(now, Math.min(ns * REPAYMENT, Math.max(until - now, 0)));
+    const granted = Math.floor(Math.min(ns, Math.max(until - reached, SHORTEST_GRANT_NS)));
+    this.#limit = reached + granted;
+    return granted;
   }
 
   /** The guest waits for the next timer: lets time pass until then, and gives how many ns that is. Infinity when there is no timer. */

@@ -14,14 +14,10 @@ import { SliceBudget } from "./slice-budget.ts";
 
 const SLICE_NS = 1e6;
 const TURN_NS = 2e6;
-/** What a slice may take at most of the guest's time; longer ones are the host's doing. */
-const GRANT_NS = 2e6;
 // Kernels keep interrupts off for microseconds at a time, counted on silicon; for us these are milliseconds, in which ticks would be lost. So while
 // an interrupt waits to be accepted, a slice counts for a fraction of its time; but not for ever, because the guest may mean to leave it waiting.
 const WAITING_GRANT_NS = 50_000;
 const PATIENCE_NS = 50e6;
-/** A timer that close is waited for between slices rather than cut exactly. */
-const SHORTEST_SLICE_NS = 20_000;
 
 /** What the loop drives. */
 export interface RunLoopParts {
@@ -102,8 +98,7 @@ export class RunLoop {
   #runTurn(): void {
     const { clock, host } = this.#parts;
     const turnEnd = host.clock.nowNs() + TURN_NS;
-    for (let now = host.clock.nowNs(); now < turnEnd; now = host.clock.nowNs()) {
-      clock.grant(now - this.#waitingSinceNs < PATIENCE_NS && this.#waitingSinceNs <= now ? WAITING_GRANT_NS : GRANT_NS);
+    while (host.clock.nowNs() < turnEnd) {
       clock.fireDue();
       if (this.#end !== undefined) return;
       const exit = this.#runSlice();
@@ -115,17 +110,26 @@ export class RunLoop {
   }
 
   #runSlice(): ReturnType<Engine["run"]> {
-    const { engine, clock } = this.#parts;
-    const began = clock.now();
-    const length = Math.min(SLICE_NS, Math.max(clock.nextAt - began, SHORTEST_SLICE_NS));
+    const { engine, clock, host } = this.#parts;
+    const length = this.#grant();
+    const began = host.clock.nowNs();
     const before = engine.instructions;
-    this.#sliceEndNs = began + length;
+    this.#sliceEndNs = clock.now() + length;
     try {
       return engine.run(this.#budget.instructions(length));
     } finally {
       this.#sliceEndNs = Number.NEGATIVE_INFINITY;
-      this.#budget.measured(engine.instructions - before, clock.now() - began);
+      this.#budget.measured(engine.instructions - before, host.clock.nowNs() - began);
     }
+  }
+
+  /** Gives the guest its time for a slice; gives how long the slice may take. */
+  #grant(): number {
+    const { clock, host } = this.#parts;
+    const waitedNs = host.clock.nowNs() - this.#waitingSinceNs;
+    if (waitedNs < 0 || waitedNs > PATIENCE_NS) return clock.grant(SLICE_NS);
+    clock.grant(WAITING_GRANT_NS);
+    return SLICE_NS;
   }
 
   /** The next turn, after a look at the event loop. While nobody takes the output, time stands still for the guest. */
