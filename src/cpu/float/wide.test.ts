@@ -4,7 +4,17 @@ import { Builder, routine } from "../ir/builder.ts";
 import { evaluate } from "../ir/evaluate.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
-import { addWide, clzWide, divideWide, multiplyWide, shiftLeftWide, shiftRightSticky, squareRootWide, subtractWide, type Wide } from "./wide.ts";
+import {
+  addWide,
+  clzWide,
+  divideWide,
+  multiplyWide,
+  shiftLeftWide,
+  shiftRightSticky,
+  squareRootWide,
+  subtractWide,
+  type Wide,
+} from "./wide.ts";
 
 const memory = new Uint8Array(0x1000);
 const view = new DataView(memory.buffer);
