@@ -9,6 +9,7 @@ import { failures, loadProgram, type Ending } from "./program.ts";
 /** Programs with how many checks they make and how they end. */
 const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending]>> = {
   "call-gates": [87, "finished"],
+  canonical: [253, "finished"],
   debug: [78, "finished"],
   "endless-breakpoint": [1, "timeout"],
   ia32e: [134, "finished"],
@@ -21,6 +22,7 @@ const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending
   segments: [196, "finished"],
   tasks: [78, "finished"],
   "self-modifying": [47, "finished"],
+  "string-faults": [96, "finished"],
   "supervisor-pages": [87, "finished"],
   "triple-fault": [2, "shutdown"],
   translations: [103, "finished"],

@@ -30,10 +30,12 @@ export const SEG = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5 } as const;
 
 const LOAD_REG: Readonly<Record<number, string>> = { 8: "i64.load8_u", 16: "i64.load16_u", 32: "i64.load32_u", 64: "i64.load" };
 
+/** The signature of a handler: (record, base) → next record, or 0. */
 export function handlerSignature(name: string): Signature {
   return { name, params: ["i32", "i32"], result: "i32", faults: true };
 }
 
+/** The vocabulary of one handler under construction. */
 export class Sem extends Builder {
   readonly world: World;
   /** Repeat prefix of a string instruction: "", "repe" (also plain REP) or "repne". */
@@ -52,6 +54,7 @@ export class Sem extends Builder {
     this.#base = params[1]!;
   }
 
+  /** Whether this is 64-bit code. */
   get long(): boolean {
     return this.world === "long";
   }
@@ -68,28 +71,45 @@ export class Sem extends Builder {
   // ── state ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A 32-bit (or narrower) state slot as i32. */
-  state(name: StateName): Expr { return this.load("i32.load", this.base(), at(name)); }
+  state(name: StateName): Expr {
+    return this.load("i32.load", this.base(), at(name));
+  }
   /** A 64-bit state slot. */
-  state64(name: StateName): Expr { return this.load("i64.load", this.base(), at(name)); }
-  setState(name: StateName, e: Expr): void { this.store("i32.store", this.base(), e, at(name)); }
-  setState64(name: StateName, e: Expr): void { this.store("i64.store", this.base(), e, at(name)); }
+  state64(name: StateName): Expr {
+    return this.load("i64.load", this.base(), at(name));
+  }
+  setState(name: StateName, e: Expr): void {
+    this.store("i32.store", this.base(), e, at(name));
+  }
+  setState64(name: StateName, e: Expr): void {
+    this.store("i64.store", this.base(), e, at(name));
+  }
 
   /** A general register by number, zero-extended from `width` bits. */
-  reg(n: number, width: number): Expr { return this.load(LOAD_REG[width]!, this.base(), n * 8); }
+  reg(n: number, width: number): Expr {
+    return this.load(LOAD_REG[width]!, this.base(), n * 8);
+  }
 
+  /** Writes a general register; 32-bit writes clear the upper half, narrower ones keep the rest (SDM 1 §3.4.1.1). */
   setReg(n: number, width: number, e: Expr): void {
     if (width >= 32) this.store("i64.store", this.base(), this.zext(e, width), n * 8);
     else this.store(width === 16 ? "i64.store16" : "i64.store8", this.base(), e, n * 8);
   }
 
   /** AH. */
-  ah(): Expr { return this.load("i64.load8_u", this.base(), 1); }
-  setAh(e: Expr): void { this.store("i64.store8", this.base(), e, 1); }
+  ah(): Expr {
+    return this.load("i64.load8_u", this.base(), 1);
+  }
+  setAh(e: Expr): void {
+    this.store("i64.store8", this.base(), e, 1);
+  }
 
   // ── operands ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The operand's byte in the record: a state offset or 16 × a number, see layout.ts. */
-  field(op: Operand): Expr { return this.load("i32.load8_u", this.#record, RECORD.a + op.slot); }
+  field(op: Operand): Expr {
+    return this.load("i32.load8_u", this.#record, RECORD.a + op.slot);
+  }
 
   /** Host address of a register operand. XMM, MMX and x87 registers count from their own tables. */
   registerAddress(op: Operand): Expr {
@@ -98,10 +118,14 @@ export class Sem extends Builder {
   }
 
   /** The immediate, sign-extended to 64 bits by the decoder. */
-  imm(): Expr { return this.load("i64.load", this.#record, RECORD.imm); }
+  imm(): Expr {
+    return this.load("i64.load", this.#record, RECORD.imm);
+  }
 
   /** Second immediate of ENTER and far pointers: kept where a displacement would be. */
-  imm2(): Expr { return this.load("i32.load", this.#record, RECORD.disp); }
+  imm2(): Expr {
+    return this.load("i32.load", this.#record, RECORD.disp);
+  }
 
   /** Reads an operand: integers zero-extended to i64 (immediates sign-extended, then cut to the width), XMM registers and m128 as v128. */
   read(op: Operand): Expr {
@@ -119,7 +143,8 @@ export class Sem extends Builder {
 
   /** Writes an operand; 32-bit register writes clear the upper half, narrower ones keep it (SDM 1 §3.4.1.1). */
   write(op: Operand, e: Expr): void {
-    if (op.kind === "mem") return op.width === 128 ? this.store128(this.address(op, true), e) : this.storeMemory(this.address(op, true), op.width, e);
+    if (op.kind === "mem")
+      return op.width === 128 ? this.store128(this.address(op, true), e) : this.storeMemory(this.address(op, true), op.width, e);
     const address = this.registerAddress(op);
     if (op.kind === "xmm") this.store("v128.store", address, e);
     else if (op.kind === "mm") this.setMm(op, e);
@@ -176,10 +201,14 @@ export class Sem extends Builder {
   }
 
   /** 1 when the memory operand's base register is rSP. */
-  baseIsStackPointer(): Expr { return this.eq(this.load("i32.load8_u", this.#record, RECORD.base), REG.rsp * 8); }
+  baseIsStackPointer(): Expr {
+    return this.eq(this.load("i32.load8_u", this.#record, RECORD.base), REG.rsp * 8);
+  }
 
   /** Selector of segment register number `n` (i32), as i64. */
-  selector(n: Expr): Expr { return this.load("i64.load16_u", this.add(this.base(), this.shl(n, 2)), at("esSelector")); }
+  selector(n: Expr): Expr {
+    return this.load("i64.load16_u", this.add(this.base(), this.shl(n, 2)), at("esSelector"));
+  }
 
   /**
    * Linear address of `offset` in segment register number `segment` (i32), checked for `bytes` in legacy code. For implicit
@@ -189,17 +218,32 @@ export class Sem extends Builder {
     return this.call(segmentAddress, this.base(), segment, offset, this.i32(bytes | (write ? 0x100 : 0)));
   }
 
-  view(): Expr { return this.state("tlbView"); }
+  /** The TLB view of the guest's own accesses. */
+  view(): Expr {
+    return this.state("tlbView");
+  }
   /** The view of accesses that the processor makes itself: always supervisor. */
-  systemView(): Expr { return this.add(this.base(), VIEW.supervisor); }
+  systemView(): Expr {
+    return this.add(this.base(), VIEW.supervisor);
+  }
 
   /** Reads `width` bits at a linear address, zero-extended. */
-  loadMemory(linear: Expr, width: number): Expr { return this.call(LOADS[width >> 3]!, this.base(), this.view(), linear); }
-  storeMemory(linear: Expr, width: number, e: Expr): void { this.call(STORES[width >> 3]!, this.base(), this.view(), linear, e); }
-  load128(linear: Expr): Expr { return this.call(load128, this.base(), this.view(), linear); }
-  store128(linear: Expr, e: Expr): void { this.call(store128, this.base(), this.view(), linear, e); }
+  loadMemory(linear: Expr, width: number): Expr {
+    return this.call(LOADS[width >> 3]!, this.base(), this.view(), linear);
+  }
+  storeMemory(linear: Expr, width: number, e: Expr): void {
+    this.call(STORES[width >> 3]!, this.base(), this.view(), linear, e);
+  }
+  load128(linear: Expr): Expr {
+    return this.call(load128, this.base(), this.view(), linear);
+  }
+  store128(linear: Expr, e: Expr): void {
+    this.call(store128, this.base(), this.view(), linear, e);
+  }
   /** Checks that `width` bits can be written. */
-  probe(linear: Expr, width: number): void { this.call(probeWrite, this.base(), this.view(), linear, this.i32(width >> 3)); }
+  probe(linear: Expr, width: number): void {
+    this.call(probeWrite, this.base(), this.view(), linear, this.i32(width >> 3));
+  }
 
   // ── stack ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -219,7 +263,8 @@ export class Sem extends Builder {
   /** Linear address of `offset` on the stack; #SS(0) when it is outside (legacy: limit; long: not canonical). */
   stackLinear(offset: Expr, bytes: number, write: boolean): Expr {
     if (!this.long) return this.segmentLinear(this.i32(SEG.ss), this.and(offset, this.state64("stackMask")), bytes, write);
-    this.if(this.not(isCanonical(this, offset)), () => this.fault(VECTOR.SS, this.i32(0)));
+    const end = this.add(offset, BigInt(bytes - 1));
+    this.if(this.not(this.and(isCanonical(this, offset), isCanonical(this, end))), () => this.fault(VECTOR.SS, this.i32(0)));
     return offset;
   }
 
@@ -285,26 +330,46 @@ export class Sem extends Builder {
   }
 
   /** All six at once from EFLAGS positions (i32). */
-  setArithmetic(value: Expr): void { this.call(setArithmetic, this.base(), value); }
-  arithmetic(): Expr { return this.call(getArithmetic, this.base()); }
+  setArithmetic(value: Expr): void {
+    this.call(setArithmetic, this.base(), value);
+  }
+  arithmetic(): Expr {
+    return this.call(getArithmetic, this.base());
+  }
 
   /** Changes some of the six: bits of `mask` from `value` (EFLAGS positions), the others stay. */
   changeArithmetic(mask: number, value: Expr): void {
     this.setArithmetic(this.or(this.and(this.arithmetic(), ~mask), this.and(value, mask)));
   }
 
-  cf(): Expr { return this.call(getCf, this.base()); }
-  of(): Expr { return this.call(getOf, this.base()); }
-  af(): Expr { return this.call(getAf, this.base()); }
-  zf(): Expr { return zf(this, this.base()); }
-  sf(): Expr { return sf(this, this.base()); }
-  pf(): Expr { return pf(this, this.base()); }
+  cf(): Expr {
+    return this.call(getCf, this.base());
+  }
+  of(): Expr {
+    return this.call(getOf, this.base());
+  }
+  af(): Expr {
+    return this.call(getAf, this.base());
+  }
+  zf(): Expr {
+    return zf(this, this.base());
+  }
+  sf(): Expr {
+    return sf(this, this.base());
+  }
+  pf(): Expr {
+    return pf(this, this.base());
+  }
 
   /** Condition code 0..15 as 0 or 1 (SDM 1 appendix B). */
-  condition(cc: number): Expr { return this.call(getCondition, this.base(), this.i32(cc)); }
+  condition(cc: number): Expr {
+    return this.call(getCondition, this.base(), this.i32(cc));
+  }
 
   /** EFLAGS as PUSHF sees them before VM and RF are cleared. */
-  eflags(): Expr { return this.or(this.or(this.state("eflags"), 2), this.arithmetic()); }
+  eflags(): Expr {
+    return this.or(this.or(this.state("eflags"), 2), this.arithmetic());
+  }
 
   /** DF as +1 or -1 times `bytes`. */
   direction(bytes: number): Expr {
@@ -314,7 +379,9 @@ export class Sem extends Builder {
   // ── control flow ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Linear address of this instruction. */
-  linear(): Expr { return this.add(this.state64("ripPage"), this.load("i64.load16_u", this.#record, RECORD.offset)); }
+  linear(): Expr {
+    return this.add(this.state64("ripPage"), this.load("i64.load16_u", this.#record, RECORD.offset));
+  }
 
   /** RIP (EIP, IP) of the next instruction. */
   nextIp(): Expr {
@@ -357,7 +424,9 @@ export class Sem extends Builder {
   }
 
   /** Goes on with the next instruction. */
-  next(): void { this.return(this.add(this.#record, RECORD.size)); }
+  next(): void {
+    this.return(this.add(this.#record, RECORD.size));
+  }
 
   /**
    * Leaves with `rip` = the next instruction, so that the loop looks the code up again: after whatever changes modes, mappings
@@ -369,7 +438,9 @@ export class Sem extends Builder {
   }
 
   /** Leaves with `rip` already set to where execution goes on. */
-  leave(): void { this.return(this.i32(0)); }
+  leave(): void {
+    this.return(this.i32(0));
+  }
 
   // ── exceptions and helpers ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -380,11 +451,17 @@ export class Sem extends Builder {
   }
 
   /** Raises #GP(0) when `c`. */
-  gpIf(c: Expr): void { this.if(c, () => this.fault(VECTOR.GP, this.i32(0))); }
-  udIf(c: Expr): void { this.if(c, () => this.fault(VECTOR.UD)); }
+  gpIf(c: Expr): void {
+    this.if(c, () => this.fault(VECTOR.GP, this.i32(0)));
+  }
+  udIf(c: Expr): void {
+    this.if(c, () => this.fault(VECTOR.UD));
+  }
 
   /** #GP(0) unless CPL is 0. */
-  requireCpl0(): void { this.gpIf(this.ne(this.state("cpl"), 0)); }
+  requireCpl0(): void {
+    this.gpIf(this.ne(this.state("cpl"), 0));
+  }
 
   /** Raises what x87 (`fpu`), MMX or SSE instructions raise under the present CR0 and CR4. */
   requireUnit(unit: "fpu" | "mmx" | "sse"): void {
@@ -396,7 +473,9 @@ export class Sem extends Builder {
   }
 
   /** #GP(0) unless `linear` is a multiple of `bytes` (a power of two). */
-  requireAligned(linear: Expr, bytes: number): void { this.gpIf(this.wrap(this.and(linear, BigInt(bytes - 1)))); }
+  requireAligned(linear: Expr, bytes: number): void {
+    this.gpIf(this.wrap(this.and(linear, BigInt(bytes - 1))));
+  }
 
   /** Calls a TypeScript helper (assist/numbers.ts) with one i32. `rip` and the record are stored for it. */
   helper(number: number, argument: Expr = this.i32(0)): Expr {
@@ -405,9 +484,15 @@ export class Sem extends Builder {
   }
 
   /** Recomputes derived state after changes of segments, privilege, control registers or EFLAGS.AC. */
-  refresh(): void { this.call(refreshMode, this.base()); }
-  updateAttention(): void { this.call(updateAttention, this.base()); }
+  refresh(): void {
+    this.call(refreshMode, this.base());
+  }
+  updateAttention(): void {
+    this.call(updateAttention, this.base());
+  }
 
   /** Base of segment register `n` (a number). */
-  segmentBase(n: number): Expr { return this.load("i64.load", this.base(), SEG_BASE + n * 8); }
+  segmentBase(n: number): Expr {
+    return this.load("i64.load", this.base(), SEG_BASE + n * 8);
+  }
 }

@@ -49,7 +49,8 @@ export const segmentAddress: Routine = routine(
     b.if(b.and(b.load("i32.load", base, at("mode")), MODE.long), () => {
       const linear = b.select(b.geU(segment, 4), b.add(offset, segmentBase), offset);
       b.if(b.eq(segment, 2), () => {
-        b.if(b.not(isCanonical(b, linear)), () => fault(b, base, VECTOR.SS, b.i32(0)));
+        const end = b.add(linear, b.extU(b.sub(b.and(sizeAndWrite, 0xff), 1)));
+        b.if(b.not(b.and(isCanonical(b, linear), isCanonical(b, end))), () => fault(b, base, VECTOR.SS, b.i32(0)));
       });
       b.return(linear);
     });
