@@ -23,7 +23,7 @@ export const FEATURES: Readonly<Record<string, FeatureBit>> = {
   sse3: bit(1, "ecx", 0), pclmulqdq: bit(1, "ecx", 1), monitor: bit(1, "ecx", 3), ssse3: bit(1, "ecx", 9), cx16: bit(1, "ecx", 13), pcid: bit(1, "ecx", 17),
   sse4_1: bit(1, "ecx", 19), sse4_2: bit(1, "ecx", 20), x2apic: bit(1, "ecx", 21), movbe: bit(1, "ecx", 22), popcnt: bit(1, "ecx", 23),
   tsc_deadline_timer: bit(1, "ecx", 24), aes: bit(1, "ecx", 25), xsave: bit(1, "ecx", 26), rdrand: bit(1, "ecx", 30),
-  fsgsbase: bit(7, "ebx", 0), smep: bit(7, "ebx", 7), erms: bit(7, "ebx", 9), invpcid: bit(7, "ebx", 10), rdseed: bit(7, "ebx", 18), smap: bit(7, "ebx", 20),
+  fsgsbase: bit(7, "ebx", 0), fdp_excptn_only: bit(7, "ebx", 6), smep: bit(7, "ebx", 7), erms: bit(7, "ebx", 9), invpcid: bit(7, "ebx", 10), zero_fcs_fds: bit(7, "ebx", 13), rdseed: bit(7, "ebx", 18), smap: bit(7, "ebx", 20),
   umip: bit(7, "ecx", 2), spec_ctrl: bit(7, "edx", 26), arch_capabilities: bit(7, "edx", 29),
   lahf_lm: bit(0x8000_0001, "ecx", 0), "3dnowprefetch": bit(0x8000_0001, "ecx", 8),
   syscall: bit(0x8000_0001, "edx", 11), nx: bit(0x8000_0001, "edx", 20), pdpe1gb: bit(0x8000_0001, "edx", 26), rdtscp: bit(0x8000_0001, "edx", 27), lm: bit(0x8000_0001, "edx", 29),

@@ -103,6 +103,7 @@ function intoFlags(name: string, row: string, quiet: boolean, pops: number): Ins
   return instruction(name, {
     forms: fpu(`${row} | ST, ST(i)`),
     access: "r r",
+    feature: "cmov",
     flags: "CF PF ZF OF SF AF",
     sem: (o, [, src]) => withRegister(o, src, quiet, "flags", pops),
   });

@@ -247,6 +247,7 @@ function conditionalMove(name: string, row: string, cc: number): Instruction {
   return instruction(name, {
     forms: fpu(row),
     access: "rw r",
+    feature: "cmov",
     sem: (o, [, src]) => {
       begin(o);
       noteInstruction(o);
@@ -329,7 +330,7 @@ export const x87Move: readonly Instruction[] = [
   instruction("FISTTP", {
     forms: integers("DF /1", "DB /1", "DD /1"),
     access: "w",
-    feature: "SSE3",
+    feature: "sse3",
     sem: (o, [dst]) => storeInteger(o, dst, true, true),
   }),
   instruction("FBLD", {
