@@ -19,6 +19,7 @@ import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
 
+/** Classes, in the low two bits of flagKind. */
 export const KIND = { subtract: 0, add: 1, explicit: 2, mask: 3 } as const;
 /** Bits of flagKind. The three explicit flags lie where EFLAGS has them, 8 bits up. */
 export const KIND_BIT = { sfFlip: 2, pfFlip: 3, cf: 8, af: 12, of: 19 } as const;
@@ -44,6 +45,7 @@ export const getCf: Routine = routine("flag.cf", ["i32"], "i32", (b, base) => {
   b.return(bit(b, kind, KIND_BIT.cf));
 });
 
+/** OF of any class. */
 export const getOf: Routine = routine("flag.of", ["i32"], "i32", (b, base) => {
   const kind = b.load("i32.load", base, at("flagKind"));
   b.if(b.eq(b.and(kind, KIND.mask), KIND.explicit), () => b.return(bit(b, kind, KIND_BIT.of)));
@@ -54,19 +56,24 @@ export const getOf: Routine = routine("flag.of", ["i32"], "i32", (b, base) => {
   b.return(sign(b, b.and(differ, changed)));
 });
 
+/** AF of any class. */
 export const getAf: Routine = routine("flag.af", ["i32"], "i32", (b, base) => {
   const kind = b.load("i32.load", base, at("flagKind"));
   b.if(b.eq(b.and(kind, KIND.mask), KIND.explicit), () => b.return(bit(b, kind, KIND_BIT.af)));
-  const x = b.xor(b.xor(b.load("i64.load", base, at("flagA")), b.load("i64.load", base, at("flagB"))), b.load("i64.load", base, at("flagResult")));
-  b.return(bit(b, b.wrap(x), 4));
+  const operands = b.xor(b.load("i64.load", base, at("flagA")), b.load("i64.load", base, at("flagB")));
+  b.return(bit(b, b.wrap(b.xor(operands, b.load("i64.load", base, at("flagResult")))), 4));
 });
 
-/** ZF, SF and PF do not depend on the class. */
+/** ZF, which does not depend on the class. */
 export const zf = (b: Builder, base: Expr): Expr => b.not(b.load("i64.load", base, at("flagResult")));
+/** SF, which does not depend on the class either. */
 export const sf = (b: Builder, base: Expr): Expr =>
   b.xor(sign(b, b.load("i64.load", base, at("flagResult"))), bit(b, b.load("i32.load", base, at("flagKind")), KIND_BIT.sfFlip));
-export const pf = (b: Builder, base: Expr): Expr =>
-  b.and(b.xor(b.xor(b.popcnt(b.load("i32.load8_u", base, at("flagResult"))), 1), b.shrU(b.load("i32.load", base, at("flagKind")), KIND_BIT.pfFlip)), 1);
+/** PF, nor does this. */
+export const pf = (b: Builder, base: Expr): Expr => {
+  const even = b.xor(b.popcnt(b.load("i32.load8_u", base, at("flagResult"))), 1);
+  return b.and(b.xor(even, b.shrU(b.load("i32.load", base, at("flagKind")), KIND_BIT.pfFlip)), 1);
+};
 
 /** The six flags in their EFLAGS positions. */
 export const getArithmetic: Routine = routine("flag.all", ["i32"], "i32", (b, base) => {
@@ -107,4 +114,3 @@ export const getCondition: Routine = routine("flag.condition", ["i32", "i32"], "
   );
   b.return(b.xor(b.get(value), b.and(cc, 1)));
 });
-

@@ -33,6 +33,7 @@ export interface Variant {
   readonly legacy: number;
 }
 
+/** All handlers by id - INTERNAL_HANDLERS, and all decodings. */
 export interface HandlerSet {
   readonly handlers: readonly Handler[];
   readonly variants: readonly Variant[];
@@ -44,24 +45,43 @@ const CHECKS: ReadonlySet<string> = new Set(["cpl0", "fpu", "mmx", "sse"]);
 /** How many ids engine/internal.ts takes. */
 export const INTERNAL_HANDLERS = 5;
 
-const KIND_LETTER: Readonly<Record<Operand["kind"], string>> = { reg: "r", mem: "m", imm: "i", sreg: "s", cr: "c", dr: "d", xmm: "x", mm: "q", st: "f" };
+const KIND_LETTER: Readonly<Record<Operand["kind"], string>> = {
+  reg: "r",
+  mem: "m",
+  imm: "i",
+  sreg: "s",
+  cr: "c",
+  dr: "d",
+  xmm: "x",
+  mm: "q",
+  st: "f",
+};
 
 function resolve(spec: OperandSpec, memory: boolean): { kind: Operand["kind"]; width: number } {
   switch (spec.kind) {
-    case "rm": return { kind: memory ? "mem" : "reg", width: spec.width };
-    case "xmmrm": return memory ? { kind: "mem", width: spec.width } : { kind: "xmm", width: 128 };
-    case "mmrm": return memory ? { kind: "mem", width: spec.width } : { kind: "mm", width: 64 };
-    case "moffs": return { kind: "mem", width: spec.width };
-    case "rel": return { kind: "imm", width: 64 };
-    case "ptr": case "imm": case "one": return { kind: "imm", width: spec.width };
-    case "reg": case "mem": case "sreg": case "cr": case "dr": case "xmm": case "mm": case "st": return { kind: spec.kind, width: spec.width };
+    case "rm":
+      return { kind: memory ? "mem" : "reg", width: spec.width };
+    case "xmmrm":
+      return memory ? { kind: "mem", width: spec.width } : { kind: "xmm", width: 128 };
+    case "mmrm":
+      return memory ? { kind: "mem", width: spec.width } : { kind: "mm", width: 64 };
+    case "moffs":
+      return { kind: "mem", width: spec.width };
+    case "rel":
+      return { kind: "imm", width: 64 };
+    case "ptr":
+    case "one":
+      return { kind: "imm", width: spec.width };
+    default:
+      return { kind: spec.kind, width: spec.width };
   }
 }
 
 /** The operand size that an immediate is cut to is its companion's: `ADD r64, imm32` sees a 64-bit immediate. */
 function widen(operands: Operand[]): Operand[] {
   const first = operands[0];
-  return operands.map((o, i) => (o.kind === "imm" && i > 0 && first && first.width > o.width && (first.kind === "reg" || first.kind === "mem") && first.width <= 64 ? { ...o, width: first.width } : o));
+  if (first === undefined || (first.kind !== "reg" && first.kind !== "mem") || first.width > 64) return operands;
+  return operands.map((o, i) => (o.kind === "imm" && i > 0 && first.width > o.width ? { ...o, width: first.width } : o));
 }
 
 function hasRm(form: Form): boolean {
@@ -96,7 +116,13 @@ export function enumerateHandlers(instructions: readonly Instruction[]): Handler
   return { handlers, variants };
 }
 
-function variantOf(instruction: Instruction, form: Form, memory: boolean, repeat: Repeat, add: (h: Omit<Handler, "id">) => number): Variant {
+function variantOf(
+  instruction: Instruction,
+  form: Form,
+  memory: boolean,
+  repeat: Repeat,
+  add: (h: Omit<Handler, "id">) => number,
+): Variant {
   const operands = widen(
     form.operands.map((spec, slot) => {
       const access: Access = instruction.access[slot] ?? "r";
@@ -108,10 +134,12 @@ function variantOf(instruction: Instruction, form: Form, memory: boolean, repeat
   if (form.operands.some((o) => o.kind === "moffs")) marks.push("moffs");
   const size = form.opsize === 0 ? "" : `.${form.opsize}`;
   const text = operands.map((o) => KIND_LETTER[o.kind] + o.width).join();
-  const key = (world: World): string => `${instruction.name}${size}:${text}${marks.map((m) => `+${m}`).join("")}${repeat && `@${repeat}`}/${world}`;
+  const key = (world: World): string =>
+    `${instruction.name}${size}:${text}${marks.map((m) => `+${m}`).join("")}${repeat && `@${repeat}`}/${world}`;
   const common = { instruction, form, operands, repeat };
   const long = form.attributes.has("i64") ? -1 : add({ ...common, key: key("long"), world: "long" });
-  const legacy = form.attributes.has("o64") || form.rexW || form.opsize === 64 ? -1 : add({ ...common, key: key("legacy"), world: "legacy" });
+  const legacy =
+    form.attributes.has("o64") || form.rexW || form.opsize === 64 ? -1 : add({ ...common, key: key("legacy"), world: "legacy" });
   return { form, instruction, memory, repeat, operands, long, legacy };
 }
 

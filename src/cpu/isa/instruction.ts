@@ -17,13 +17,30 @@
 // Attributes: `lock` (LOCK allowed when the destination is memory) · `i64` (#UD in 64-bit mode) · `o64` (only in 64-bit mode) ·
 // `d64` (operand size defaults to 64 in 64-bit mode, no 32-bit form there) · `f64` (operand size is 64 whatever the prefixes) ·
 // `o16` `o32` (operand size in force when no operand says so) · `any` (every operand size) · `a16` `a32` `a64` (address size in force) ·
-// `norep` (F3 and F2 make it no instruction) · `rep` (F3 and F2 select the repeated form) · `b0` (not with REX.B: 90h is NOP, but 41 90 exchanges) · `cpl0`, `fpu`, `mmx`, `sse` (checks made before the meaning runs) · `end` (ends a block).
+// `norep` (F3 and F2 make it no instruction) · `rep` (F3 and F2 select the repeated form) · `b0` (not with REX.B: 90h is NOP, but 41 90
+// exchanges) · `cpl0`, `fpu`, `mmx`, `sse` (checks made before the meaning runs) · `end` (ends a block).
 import { assert } from "../../support/assert.ts";
 import type { Sem } from "./sem.ts";
 
 /** What an operand is. `width` is in bits; 0 where the operand has no size of its own (an address). */
 export interface OperandSpec {
-  readonly kind: "reg" | "mem" | "rm" | "imm" | "rel" | "moffs" | "sreg" | "cr" | "dr" | "xmm" | "mm" | "st" | "ptr" | "xmmrm" | "mmrm" | "one";
+  readonly kind:
+    | "reg"
+    | "mem"
+    | "rm"
+    | "imm"
+    | "rel"
+    | "moffs"
+    | "sreg"
+    | "cr"
+    | "dr"
+    | "xmm"
+    | "mm"
+    | "st"
+    | "ptr"
+    | "xmmrm"
+    | "mmrm"
+    | "one";
   readonly width: number;
   /** Where its register number comes from; "fixed" means `fixed`. */
   readonly from: "reg" | "rm" | "opcode" | "fixed" | "imm";
@@ -40,6 +57,7 @@ export interface Operand {
   readonly access: Access;
 }
 
+/** What an instruction does with an operand; "-" when it only computes its address. */
 export type Access = "r" | "w" | "rw" | "-";
 
 /** A parsed row. */
@@ -69,6 +87,7 @@ export type Operands = readonly [Operand, Operand, Operand, Operand];
 /** What an instruction does, written in the vocabulary of sem.ts. */
 export type Meaning = (o: Sem, operands: Operands, form: Form) => void;
 
+/** An instruction: its rows, and what engines, tests and documentation know about it. */
 export interface Instruction {
   readonly name: string;
   readonly forms: readonly Form[];
@@ -78,10 +97,10 @@ export interface Instruction {
   readonly undefinedFlags: ReadonlySet<string>;
   /** CPUID feature that its presence follows, as a name in cpuid.ts; empty for the base architecture. */
   readonly feature: string;
-  /** The meaning cannot be expressed for the fast loop (it is rare, or changes modes). */
   readonly sem: Meaning;
 }
 
+/** An instruction as it is written down: rows and lists as text. */
 export interface InstructionSource {
   readonly forms: readonly string[];
   /** Access of each operand in order, e.g. "rw r"; default "w r r". */
@@ -128,76 +147,116 @@ export function parseForm(instructionName: string, text: string): Form {
 type Encoding = Pick<Form, "map" | "opcode" | "plus" | "prefix" | "rexW" | "modrm" | "immediates">;
 
 const IMMEDIATE_BYTES: Readonly<Record<string, readonly number[]>> = {
-  ib: [1], iw: [2], id: [4], io: [8], cb: [1], cw: [2], cd: [4], "iw:iw": [2, 2], "id:iw": [4, 2],
+  ib: [1],
+  iw: [2],
+  id: [4],
+  io: [8],
+  cb: [1],
+  cw: [2],
+  cd: [4],
+  "iw:iw": [2, 2],
+  "id:iw": [4, 2],
 };
 
-function parseOpcode(tokens: string[], text: string): Encoding {
-  let prefix: Form["prefix"] = "";
-  let rexW = false;
-  let plus = false;
-  let modrm: Form["modrm"];
-  const bytes: number[] = [];
-  const immediates: number[] = [];
-  for (const t of tokens) {
-    if (bytes.length === 0 && (t === "NP" || t === "66" || t === "F2" || t === "F3") && tokens.length > 1) prefix = t;
-    else if (t === "REX.W") rexW = true;
-    else if (t === "/r") modrm = {};
-    else if (/^\/[0-7]$/.test(t)) modrm = { digit: Number(t[1]) };
-    else if (/^\+r[bwdo]$/.test(t)) plus = true;
-    else if (IMMEDIATE_BYTES[t]) immediates.push(...IMMEDIATE_BYTES[t]);
-    else if (/^[0-9A-F]{2}\+i$/.test(t)) modrm = { fixed: parseInt(t, 16), anyRm: true };
-    else if (/^[0-9A-F]{2}$/.test(t)) bytes.push(parseInt(t, 16));
-    else assert(false, `cannot read ${t} in the row "${text}"`);
-  }
-  let map: Form["map"] = 0;
-  const first = bytes[0];
-  if (first === 0x0f) {
-    bytes.shift();
-    const escape = bytes[0];
-    map = escape === 0x38 ? 2 : escape === 0x3a ? 3 : 1;
-    if (map !== 1) bytes.shift();
-  }
-  const opcode = bytes.shift();
-  assert(opcode !== undefined && bytes.length <= 1, `no opcode in the row "${text}"`);
-  const second = bytes[0];
-  return { map, opcode, plus, prefix, rexW, modrm: second === undefined ? modrm : { fixed: second }, immediates };
+/** What has been read of an opcode column. */
+interface OpcodeColumn {
+  prefix: Form["prefix"];
+  rexW: boolean;
+  plus: boolean;
+  modrm: Form["modrm"];
+  readonly bytes: number[];
+  readonly immediates: number[];
 }
 
-const FIXED: Readonly<Record<string, readonly [reg: number, width: number]>> = {
-  AL: [0, 8], CL: [1, 8], AX: [0, 16], DX: [2, 16], EAX: [0, 32], RAX: [0, 64],
+const isPrefix = (t: string): t is "NP" | "66" | "F2" | "F3" => t === "NP" || t === "66" || t === "F2" || t === "F3";
+
+/** Reads one word of an opcode column → false when it is none. */
+function readOpcodeWord(c: OpcodeColumn, t: string): boolean {
+  const immediate = IMMEDIATE_BYTES[t];
+  if (t === "REX.W") c.rexW = true;
+  else if (t === "/r") c.modrm = {};
+  else if (/^\/[0-7]$/.test(t)) c.modrm = { digit: Number(t[1]) };
+  else if (/^\+r[bwdo]$/.test(t)) c.plus = true;
+  else if (immediate) c.immediates.push(...immediate);
+  else if (/^[0-9A-F]{2}\+i$/.test(t)) c.modrm = { fixed: parseInt(t, 16), anyRm: true };
+  else if (/^[0-9A-F]{2}$/.test(t)) c.bytes.push(parseInt(t, 16));
+  else return false;
+  return true;
+}
+
+function parseOpcode(tokens: readonly string[], text: string): Encoding {
+  const c: OpcodeColumn = { prefix: "", rexW: false, plus: false, modrm: undefined, bytes: [], immediates: [] };
+  for (const t of tokens) {
+    if (isPrefix(t) && c.bytes.length === 0 && tokens.length > 1) c.prefix = t;
+    else assert(readOpcodeWord(c, t), `cannot read ${t} in the row "${text}"`);
+  }
+  const { bytes, prefix, rexW, plus, immediates } = c;
+  const map = takeMap(bytes);
+  const [opcode, second] = bytes;
+  assert(opcode !== undefined && bytes.length <= 2, `no opcode in the row "${text}"`);
+  return { map, opcode, plus, prefix, rexW, modrm: second === undefined ? c.modrm : { fixed: second }, immediates };
+}
+
+/** Takes the escape bytes from the front (SDM 2A §2.1.2). */
+function takeMap(bytes: number[]): Form["map"] {
+  const [first, second] = bytes;
+  if (first !== 0x0f) return 0;
+  const map = second === 0x38 ? 2 : second === 0x3a ? 3 : 1;
+  bytes.splice(0, map === 1 ? 1 : 2);
+  return map;
+}
+
+type Kind = OperandSpec["kind"];
+
+/** Operands that are always the same register (segment registers in the order of SDM 2A table B-8), and the constant 1. */
+// oxfmt-ignore
+const FIXED: Readonly<Record<string, readonly [kind: Kind, width: number, fixed: number]>> = {
+  AL: ["reg", 8, 0], CL: ["reg", 8, 1], AX: ["reg", 16, 0], DX: ["reg", 16, 2], EAX: ["reg", 32, 0], RAX: ["reg", 64, 0],
+  ES: ["sreg", 16, 0], CS: ["sreg", 16, 1], SS: ["sreg", 16, 2], DS: ["sreg", 16, 3], FS: ["sreg", 16, 4], GS: ["sreg", 16, 5],
+  XMM0: ["xmm", 128, 0], ST: ["st", 80, 0], "1": ["one", 8, 0],
 };
 
-/** In encoding order (SDM 2A table B-8). */
-const SEGMENT_OPERANDS: readonly string[] = ["ES", "CS", "SS", "DS", "FS", "GS"];
+/** Operands by their name. "where" stands for ModRM.reg, ModRM.rm with a dot, or the opcode's low bits with +r. */
+const NAMED: Readonly<Record<string, readonly [kind: Kind, width: number, from: OperandSpec["from"] | "where"]>> = {
+  xmm: ["xmm", 128, "where"],
+  mm: ["mm", 64, "where"],
+  Sreg: ["sreg", 16, "reg"],
+  CR: ["cr", 64, "reg"],
+  DR: ["dr", 64, "reg"],
+  "ST(i)": ["st", 80, "rm"],
+};
 
-function parseOperand(t: string, e: Encoding, text: string): OperandSpec {
-  const spec = (kind: OperandSpec["kind"], width: number, from: OperandSpec["from"], fixed = 0): OperandSpec => ({ kind, width, from, fixed, text: t });
-  const fixed = FIXED[t];
-  if (fixed) return spec("reg", fixed[1], "fixed", fixed[0]);
-  if (SEGMENT_OPERANDS.includes(t)) return spec("sreg", 16, "fixed", SEGMENT_OPERANDS.indexOf(t));
-  if (t === "1") return spec("one", 8, "imm");
-  if (t === "XMM0") return spec("xmm", 128, "fixed");
-  const inRm = t.endsWith(".");
-  const name = inRm ? t.slice(0, -1) : t;
+/** Operands with their width in the name; that of `m16&32` is the sum. */
+const SIZED: readonly (readonly [pattern: RegExp, kind: Kind, from: OperandSpec["from"] | "where"])[] = [
+  [/^r(8|16|32|64)$/, "reg", "where"],
+  [/^r\/m(8|16|32|64)$/, "rm", "rm"],
+  [/^imm(8|16|32|64)$/, "imm", "imm"],
+  [/^rel(8|16|32)$/, "rel", "imm"],
+  [/^moffs(8|16|32|64)$/, "moffs", "imm"],
+  [/^ptr16:(16|32)$/, "ptr", "imm"],
+  [/^xmm\/m(16|32|64|128)$/, "xmmrm", "rm"],
+  [/^mm\/m(32|64)$/, "mmrm", "rm"],
+  [/^m(\d+)?(?:fp|int|dec|byte|bcd)?(?:[:&](\d+))?$/, "mem", "rm"],
+];
+
+function parseOperand(text: string, e: Encoding, row: string): OperandSpec {
+  const fixed = FIXED[text];
+  if (fixed) return { kind: fixed[0], width: fixed[1], from: fixed[0] === "one" ? "imm" : "fixed", fixed: fixed[2], text };
+  const inRm = text.endsWith(".");
+  const name = inRm ? text.slice(0, -1) : text;
   const where = inRm ? "rm" : e.plus ? "opcode" : "reg";
-  let m: RegExpMatchArray | null;
-  if ((m = name.match(/^r(8|16|32|64)$/))) return spec("reg", Number(m[1]), where);
-  if ((m = name.match(/^r\/m(8|16|32|64)$/))) return spec("rm", Number(m[1]), "rm");
-  if ((m = name.match(/^imm(8|16|32|64)$/))) return spec("imm", Number(m[1]), "imm");
-  if ((m = name.match(/^rel(8|16|32)$/))) return spec("rel", Number(m[1]), "imm");
-  if ((m = name.match(/^moffs(8|16|32|64)$/))) return spec("moffs", Number(m[1]), "imm");
-  if ((m = name.match(/^ptr16:(16|32)$/))) return spec("ptr", Number(m[1]), "imm");
-  if ((m = name.match(/^xmm\/m(16|32|64|128)$/))) return spec("xmmrm", Number(m[1]), "rm");
-  if ((m = name.match(/^mm\/m(32|64)$/))) return spec("mmrm", Number(m[1]), "rm");
-  if ((m = name.match(/^m(\d+)?(?:fp|int|dec|byte|bcd)?(?:[:&](\d+))?$/))) return spec("mem", Number(m[1] ?? 0) + Number(m[2] ?? 0), "rm");
-  if (name === "xmm") return spec("xmm", 128, where);
-  if (name === "mm") return spec("mm", 64, where);
-  if (name === "Sreg") return spec("sreg", 16, "reg");
-  if (name === "CR") return spec("cr", 64, "reg");
-  if (name === "DR") return spec("dr", 64, "reg");
-  if (name === "ST(i)") return spec("st", 80, "rm");
-  if (name === "ST") return spec("st", 80, "fixed", 0);
-  throw new Error(`Bug in Nido: cannot read the operand "${t}" of the row "${text}"`);
+  const known = NAMED[name] ?? sized(name);
+  assert(known, `cannot read the operand "${text}" of the row "${row}"`);
+  const [kind, width, from] = known;
+  return { kind, width, from: from === "where" ? where : from, fixed: 0, text };
+}
+
+function sized(name: string): (typeof NAMED)[string] | undefined {
+  for (const [pattern, kind, from] of SIZED) {
+    const found = pattern.exec(name);
+    if (found) return [kind, Number(found[1] ?? 0) + Number(found[2] ?? 0), from];
+  }
+  return undefined;
 }
 
 /** The operand size that selects a row: stated, or that of its first general operand. */
@@ -207,7 +266,8 @@ function operandSize(e: Encoding, specs: readonly OperandSpec[], attributes: Rea
   if (attributes.has("o32")) return 32;
   if (e.rexW) return 64;
   if (e.prefix !== "") return 0;
-  const sized = specs.find((s) => (s.kind === "reg" || s.kind === "rm" || s.kind === "moffs" || s.kind === "imm") && s.width > 8 && s.from !== "fixed")
-    ?? specs.find((s) => (s.kind === "reg" || s.kind === "ptr") && s.width > 8 && s.text !== "DX");
-  return (sized?.width ?? 0) as Form["opsize"];
+  const wide = specs.filter((s) => s.width > 8);
+  const general = wide.find((s) => ["reg", "rm", "moffs", "imm"].includes(s.kind) && s.from !== "fixed");
+  const implied = general ?? wide.find((s) => (s.kind === "reg" || s.kind === "ptr") && s.text !== "DX");
+  return (implied?.width ?? 0) as Form["opsize"];
 }

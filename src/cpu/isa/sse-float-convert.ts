@@ -164,6 +164,7 @@ function toGeneral(name: string, opcode: string, shape: Shape, truncate: boolean
   });
 }
 
+/** CVT…: between precisions, and between numbers and integers. */
 export const sseFloatConvert: readonly Instruction[] = [
   vectors({
     name: "CVTDQ2PS",

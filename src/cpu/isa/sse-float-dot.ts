@@ -35,4 +35,5 @@ function dot(shape: Shape, opcode: string): Instruction {
   });
 }
 
+/** Dot products. */
 export const sseFloatDot: readonly Instruction[] = [dot(SHAPES.PS, "40"), dot(SHAPES.PD, "41")];

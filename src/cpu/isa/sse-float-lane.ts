@@ -22,6 +22,7 @@ const PS: Shape = { suffix: "PS", format: SINGLE, prefix: "NP", lanes: 4, operan
 const PD: Shape = { suffix: "PD", format: DOUBLE, prefix: "66", lanes: 2, operands: "xmm, xmm/m128", feature: "sse2" };
 const SS: Shape = { suffix: "SS", format: SINGLE, prefix: "F3", lanes: 1, operands: "xmm, xmm/m32", feature: "sse" };
 const SD: Shape = { suffix: "SD", format: DOUBLE, prefix: "F2", lanes: 1, operands: "xmm, xmm/m64", feature: "sse2" };
+/** The kinds of operands by the suffix of a mnemonic. */
 export const SHAPES: Readonly<Record<Shape["suffix"], Shape>> = { PS, PD, SS, SD };
 
 /** Lane `n` of a vector, zero-extended to i64. */

@@ -186,6 +186,7 @@ const neighbours = (x: Expr[], y: Expr[]): readonly Sides[] =>
   [x, y].flatMap((v) => Array.from({ length: v.length / 2 }, (_, n) => [v[2 * n]!, v[2 * n + 1]!] as const));
 const columns = (x: Expr[], y: Expr[]): readonly Sides[] => x.map((e, n) => [e, y[n]!] as const);
 
+/** Arithmetic, comparison and estimates. */
 export const sseFloat: readonly Instruction[] = [
   ...binaryFamily("ADD", "58", ALL, hostArithmetic("add"), (f) => arithmetic(f).add),
   ...binaryFamily("MUL", "59", ALL, hostArithmetic("mul"), (f) => arithmetic(f).mul),

@@ -208,6 +208,7 @@ function xsaveInstruction(name: XsaveKind, opcode: string): Instruction {
 /** EDX:EAX. */
 const edxEax = (o: Sem): Expr => o.or(o.shl(o.reg(REG.rdx, 64), 32), o.reg(REG.rax, 32));
 
+/** MXCSR, and the instructions that save and restore the state of x87 and SSE. */
 export const sseState: readonly Instruction[] = [
   instruction("LDMXCSR", {
     forms: ["NP 0F AE /2 | m32 | sse"],

@@ -69,8 +69,7 @@ export const saveX87: Routine = routine(
   ["i32", "i64", "i32"],
   undefined,
   (b, base, linear, wide) => {
-    const put = (offset: Expr | number, e: Expr): void =>
-      void b.call(STORES[8]!, base, view(b, base), part(b, base, linear, offset), e);
+    const put = (offset: Expr | number, e: Expr): void => void b.call(STORES[8]!, base, view(b, base), part(b, base, linear, offset), e);
     const fsw = b.or(b.and(get16(b, base, "fsw"), ~FSW.top), b.shl(get8(b, base, "ftop"), FSW.topShift));
     const low = b.extU(b.or(get16(b, base, "fcw"), b.shl(fsw, 16)));
     put(IMAGE.control, b.or(low, b.shl(b.extU(b.or(get8(b, base, "ftw"), b.shl(get16(b, base, "fop"), 16))), 32)));
@@ -147,6 +146,7 @@ export const saveXmm: Routine = routine(
   { faults: true },
 );
 
+/** Loads the first `count` XMM registers from an image at a linear address: (base, linear, count). */
 export const loadXmm: Routine = routine(
   "image.loadXmm",
   ["i32", "i64", "i32"],

@@ -77,6 +77,7 @@ function sysexit(o: Sem, wide: boolean): void {
   o.leave();
 }
 
+/** Calls into the kernel without a gate, and the returns. */
 export const syscall: readonly Instruction[] = [
   instruction("SYSCALL", {
     forms: ["0F 05 | | o64 end"],

@@ -67,15 +67,21 @@ function moves(opcodeRead: string, opcodeWrite: string, kind: "CR" | "DR"): [rea
 const [readCr, toCr] = moves("20", "22", "CR");
 const [readDr, toDr] = moves("21", "23", "DR");
 
-const read = (helper: number, check: (o: Sem, op: Operand) => Expr) => (o: Sem, [dst, src]: Operands): void => {
-  o.helper(helper, check(o, src));
-  o.write(dst, o.zext(o.state64("scratchValue"), dst.width));
-};
+const read =
+  (helper: number, check: (o: Sem, op: Operand) => Expr) =>
+  (o: Sem, [dst, src]: Operands): void => {
+    o.helper(helper, check(o, src));
+    o.write(dst, o.zext(o.state64("scratchValue"), dst.width));
+  };
 
 /** LGDT and LIDT: limit, then base: 24 bits with 16-bit operands, 32, or 64 in 64-bit mode. */
 function loadTable(name: string, digit: number, base: "gdtrBase" | "idtrBase", limit: "gdtrLimit" | "idtrLimit"): Instruction {
   return instruction(name, {
-    forms: [`0F 01 /${digit} | m16&32 | i64 o16 cpl0`, `0F 01 /${digit} | m16&32 | i64 o32 cpl0`, `0F 01 /${digit} | m16&64 | o64 any cpl0`],
+    forms: [
+      `0F 01 /${digit} | m16&32 | i64 o16 cpl0`,
+      `0F 01 /${digit} | m16&32 | i64 o32 cpl0`,
+      `0F 01 /${digit} | m16&64 | o64 any cpl0`,
+    ],
     access: "r",
     sem: (o, [m], form) => {
       const address = o.address(m);
@@ -159,6 +165,7 @@ function halt(o: Sem): void {
   o.resynchronize();
 }
 
+/** Instructions that the kernel needs, but for segments (segment.ts) and ports (io.ts). */
 export const system: readonly Instruction[] = [
   instruction("MOV CR", { forms: readCr, sem: read(HELPER.readCr, requireControl) }),
   instruction("MOV to CR", { forms: toCr, access: "w r", sem: (o, [cr, src]) => movToCr(o, cr, src) }),
@@ -294,4 +301,3 @@ export const system: readonly Instruction[] = [
     },
   }),
 ];
-
