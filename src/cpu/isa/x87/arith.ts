@@ -3,7 +3,7 @@ import { add, divide, multiply, squareRoot, subtract } from "../../float/extende
 import { roundToInteger } from "../../float/extended-convert.ts";
 import { headLeft, raisedLeft, SIGN } from "../../float/extended.ts";
 import { FSW } from "../../float/status.ts";
-import { type Builder, routine } from "../../ir/builder.ts";
+import { routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
