@@ -3,7 +3,8 @@
 //
 // A host that is busy takes the processor away from us for many milliseconds. If the guest's time ran on meanwhile, its ticks would be lost and it
 // would find its clocks in disagreement (Linux: "Marking clocksource 'tsc' as unstable"). So time passes only as far as it was granted; all but a
-// trace of what the host took beyond that is a debt to the guest, which is paid back a little with each slice, and at once when the guest has nothing to do.
+// trace of what the host took beyond that is a debt to the guest, which is paid back with each slice, and with half of
+// every wait: a guest that sleeps for a second then wakes after half of one.
 //
 //   host   ───────────────────────|  stall  |────────────────────────────────>
 //   guest  ───────────────────────|---------------------------───────────────>
@@ -114,7 +115,7 @@ export class MachineClock implements Clock {
     const until = this.#timers.nextAt;
     if (this.#paused) return until - this.#limit;
     const now = this.#leap(this.#settle());
-    const reached = this.#repay(now, Math.max(until - now, 0));
+    const reached = this.#repay(now, Math.max(until - now, 0) / 2);
     this.#limit = Math.ceil(Math.max(until, reached)) + OVERSLEEP_NS;
     return until - reached;
   }
