@@ -64,16 +64,20 @@ export const attend: Routine = routine("boundary.attend", ["i32", "i32", "i32"],
   const lookedUp = b.load("i32.load", base, at("lookedUp"));
   b.store("i32.store", base, b.i32(0), at("lookedUp"));
   b.if(b.and(lookedUp, b.ne(next, 0)), () => b.return(next));
-  b.if(next, () => b.call(settle, base, next), () => {
-    const pending = b.load("i32.load", base, at("fault"));
-    b.if(b.and(b.ne(pending, 0), b.not(isFetchAfterBranch(b, base, pending))), () => {
-      b.set(completed, b.i32(0));
-      // INT n and its kin return to the next instruction: delivery needs the length.
-      b.store("i32.store", base, record, at("currentRecord"));
-      b.if(b.not(b.and(pending, FAULT.ripValid)), () => b.call(settle, base, record));
-      deliver(b, base);
-    });
-  });
+  b.if(
+    next,
+    () => b.call(settle, base, next),
+    () => {
+      const pending = b.load("i32.load", base, at("fault"));
+      b.if(b.and(b.ne(pending, 0), b.not(isFetchAfterBranch(b, base, pending))), () => {
+        b.set(completed, b.i32(0));
+        // INT n and its kin return to the next instruction: delivery needs the length.
+        b.store("i32.store", base, record, at("currentRecord"));
+        b.if(b.not(b.and(pending, FAULT.ripValid)), () => b.call(settle, base, record));
+        deliver(b, base);
+      });
+    },
+  );
   b.if(b.load("i32.load", base, at("attention")), () => {
     b.if(b.not(b.call(betweenInstructions, base, b.get(completed))), () => b.return(b.i32(0)));
   });

@@ -5,7 +5,19 @@
 import { type Decoder, STATUS } from "../decode/decoder.ts";
 import { at } from "../state.ts";
 import { INTERNAL } from "./internal.ts";
-import { ARENA, ARENA_SIZE, CODE_HASH, CODE_HASH_ENTRIES, JUMP_CACHE, JUMP_ENTRIES, ONCE, PAGE_ENTRY, RECORD, TLB, VIEW } from "./layout.ts";
+import {
+  ARENA,
+  ARENA_SIZE,
+  CODE_HASH,
+  CODE_HASH_ENTRIES,
+  JUMP_CACHE,
+  JUMP_ENTRIES,
+  ONCE,
+  PAGE_ENTRY,
+  RECORD,
+  TLB,
+  VIEW,
+} from "./layout.ts";
 import { HASH_MULTIPLIER, HASH_SHIFT } from "./lookup.ts";
 
 /** Longest block, in instructions. */
@@ -38,6 +50,7 @@ export interface CodeCacheHost {
   fetchDevice(offset: number): number;
 }
 
+/** The decoded code of one processor, by host address and mode. It forgets what `invalidate` says, and everything when it is full. */
 export class CodeCache {
   readonly #h: CodeCacheHost;
   #next = 0;

@@ -36,6 +36,7 @@ export type RunExit =
   /** `kick` was called. */
   | "kick";
 
+/** One virtual processor, however it runs guest code. */
 export interface Engine {
   readonly kind: "evaluator" | "interpreter" | "translator" | "kvm";
   /** Runs until the budget of instructions (approximate) is used up or something else wants attention. */
@@ -64,6 +65,7 @@ export interface RegisterAccess {
   commit(): void;
 }
 
+/** A segment register with its hidden part (SDM 3A §3.4.3). */
 export interface SegmentState {
   readonly selector: number;
   readonly base: bigint;

@@ -13,6 +13,7 @@ import { RECORD } from "./layout.ts";
 /** Functions that generated code imports, by name (host-calls.ts). */
 export type HostFunctions = Readonly<Record<string, (...values: never[]) => unknown>>;
 
+/** What runs a processor's routines and handlers. */
 export interface Executor extends RoutineCaller {
   /** Runs about `budget` instructions → EXIT reason. */
   run(base: number, budget: number): number;
@@ -73,7 +74,10 @@ export class EvaluatorExecutor implements Executor {
   }
 
   call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined {
-    return this.#evaluate(this.#body(routine), args.map((a) => (typeof a === "bigint" ? BigInt.asUintN(64, a) : a)));
+    return this.#evaluate(
+      this.#body(routine),
+      args.map((a) => (typeof a === "bigint" ? BigInt.asUintN(64, a) : a)),
+    );
   }
 
   #handler(id: number): Body {

@@ -7,7 +7,7 @@
 // The shape is the one that facts about V8 recommend: a small hot function that tiers up within milliseconds, everything else
 // compiled lazily. `run` keeps record, base, TLB view and budget in locals.
 import { Code } from "../../wasm/code.ts";
-import { ModuleBuilder } from "../../wasm/module-builder.ts";
+import { type FunctionType, ModuleBuilder } from "../../wasm/module-builder.ts";
 import { emit, LocalPool } from "../ir/emit.ts";
 import { Builder } from "../ir/builder.ts";
 import type { Body, Callee, Label, Routine, Signature, Stmt } from "../ir/types.ts";
@@ -49,8 +49,9 @@ function collectRoutines(roots: readonly Routine[], bodies: readonly Body[]): Ma
   return found;
 }
 
-const signatureType = (s: Signature): { params: Signature["params"]; result: Signature["result"] } => ({ params: s.params, result: s.result });
+const signatureType = ({ params, result }: Signature): FunctionType => ({ params, result });
 
+/** What a module has beyond what a guest needs. */
 export interface ModuleOptions {
   /**
    * Count executed handlers at PROFILE, four counters a handler: plus 1 when the address has an index or segment, plus 2 when the
@@ -77,8 +78,9 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
   const resolve = (c: Callee): number => (c.kind === "host" ? imports.get(c.name) : routineIndex.get(c.name)) ?? fail(c.name);
 
   for (const { routine, body } of routines.values()) {
-    m.define(routineIndex.get(routine.name)!, signatureType(routine), ...compile(body, resolve));
-    m.exportFunction(routine.name, routineIndex.get(routine.name)!);
+    const index = resolve(routine);
+    m.define(index, signatureType(routine), ...compile(body, resolve));
+    m.exportFunction(routine.name, index);
   }
   bodies.forEach((body, i) => m.define(handlerIndex[i]!, HANDLER_TYPE, ...compile(body, resolve)));
   const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot, options.profile ?? false);
@@ -128,13 +130,15 @@ class RunLoop {
     this.#resolve = resolve;
     const c = this.code;
     const [base, given] = [0, 1];
-    const [record, view, budget, next] = ["i32", "i32", "i32", "i32"].map((t) => this.locals.alloc(t as "i32")) as [number, number, number, number];
+    const local = (): number => this.locals.alloc("i32");
+    const [record, view, budget, next] = [local(), local(), local(), local()] as const;
     const call = (r: Routine, ...args: number[]): Code => {
       for (const a of args) c.localGet(a);
       return c.call(resolve(r));
     };
     const load = (name: Parameters<typeof at>[0]): Code => c.localGet(base).memory("i32.load", at(name));
-    const indirect = (): Code => c.localGet(record).localGet(base).localGet(record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#handlerType);
+    const indirect = (): Code =>
+      c.localGet(record).localGet(base).localGet(record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#handlerType);
     const pinned = [record, view, budget, next].length + 2;
 
     c.localGet(given).localSet(budget);
@@ -198,7 +202,13 @@ class RunLoop {
     c.localTee(scratch).localGet(scratch).memory("i64.load", PROFILE).i64(1n).op("i64.add").memory("i64.store", PROFILE);
   }
 
-  #hotCase(h: HotCase, labels: { cold: Label; again: Label; out: Label }, outer: readonly (Label | undefined)[], params: readonly number[], pinned: number): void {
+  #hotCase(
+    h: HotCase,
+    labels: { cold: Label; again: Label; out: Label },
+    outer: readonly (Label | undefined)[],
+    params: readonly number[],
+    pinned: number,
+  ): void {
     const body = buildHandler(h.handler, (name) => new HotSem(name, labels, h.shape));
     this.locals.reset();
     for (let i = 2; i < pinned; i++) this.locals.alloc("i32");

@@ -66,13 +66,17 @@ export const enterAnew: Routine = routine(
     const slot = jumpSlot(b, base, lin);
     const ip = b.and(b.sub(lin, b.load("i64.load", base, at("csBase"))), b.load("i64.load", base, at("ipMask")));
     const long = b.and(b.load("i32.load", base, at("mode")), MODE.long);
-    b.if(long, () => b.store("i64.store", base, lin, at("rip")), () => {
-      b.store("i64.store", base, ip, at("rip"));
-      b.if(b.gtU(ip, b.extU(b.load("i32.load", base, at("csLimit")))), () => {
-        b.call(raise, base, b.i32(VECTOR.GP | FAULT.hasCode | FAULT.ripValid), b.i32(0));
-        b.return(b.i32(0));
-      });
-    });
+    b.if(
+      long,
+      () => b.store("i64.store", base, lin, at("rip")),
+      () => {
+        b.store("i64.store", base, ip, at("rip"));
+        b.if(b.gtU(ip, b.extU(b.load("i32.load", base, at("csLimit")))), () => {
+          b.call(raise, base, b.i32(VECTOR.GP | FAULT.hasCode | FAULT.ripValid), b.i32(0));
+          b.return(b.i32(0));
+        });
+      },
+    );
     const host = b.variable(b.i32(0));
     b.set(host, b.callUnchecked(codeHost, base, lin));
     raiseAtTarget(b, base);

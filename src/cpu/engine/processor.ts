@@ -27,8 +27,14 @@ export function memoryLayout(cpus: number, ramBytes: number): { readonly pageTab
   return { pageTable, ramBase: (pageTable + entries + 0xffff) & ~0xffff };
 }
 
-const EXITS: Readonly<Record<number, RunExit>> = { [EXIT.budget]: "budget", [EXIT.halt]: "halt", [EXIT.shutdown]: "shutdown", [EXIT.kick]: "kick" };
+const EXITS: Readonly<Record<number, RunExit>> = {
+  [EXIT.budget]: "budget",
+  [EXIT.halt]: "halt",
+  [EXIT.shutdown]: "shutdown",
+  [EXIT.kick]: "kick",
+};
 
+/** What a processor is made of. Memory must have been laid out by `memoryLayout`. */
 export interface ProcessorOptions {
   readonly kind: "evaluator" | "interpreter";
   readonly program: InterpreterProgram;
@@ -40,6 +46,7 @@ export interface ProcessorOptions {
   readonly index?: number;
 }
 
+/** The virtual processor, run by the interpreter or the evaluator. */
 export class Processor implements Engine {
   readonly kind: "evaluator" | "interpreter";
   readonly registers: RegisterAccess;
@@ -60,7 +67,10 @@ export class Processor implements Engine {
     this.#base = CPU_BASE + (options.index ?? 0) * CPU_AREA;
     this.#pageTable = memoryLayout(options.cpus ?? 1, memory.ramBytes).pageTable;
     const functions = this.#functions();
-    this.#executor = options.kind === "evaluator" ? new EvaluatorExecutor(program.set, memory.wasm, functions) : new WasmExecutor(program.module(), memory.wasm, functions);
+    this.#executor =
+      options.kind === "evaluator"
+        ? new EvaluatorExecutor(program.set, memory.wasm, functions)
+        : new WasmExecutor(program.module(), memory.wasm, functions);
     this.context = new CpuContext(memory.view, this.#base, host, this.#executor);
     this.cache = this.#makeCache(program);
     this.registers = new Registers(this.context);
@@ -92,7 +102,8 @@ export class Processor implements Engine {
     const width = (n: number): 1 | 2 | 4 => n as 1 | 2 | 4;
     return {
       mmioRead: (low: number, high: number, n: number) => host.mmioRead((low >>> 0) + high * 0x1_0000_0000, width(n)) | 0,
-      mmioWrite: (low: number, high: number, n: number, value: number) => host.mmioWrite((low >>> 0) + high * 0x1_0000_0000, width(n), value >>> 0),
+      mmioWrite: (low: number, high: number, n: number, value: number) =>
+        host.mmioWrite((low >>> 0) + high * 0x1_0000_0000, width(n), value >>> 0),
       portRead: (port: number, n: number) => host.portRead(port, width(n)) | 0,
       portWrite: (port: number, n: number, value: number) => host.portWrite(port, width(n), value >>> 0),
       codeWritten: (hostAddress: number, length: number) => this.cache.invalidate(hostAddress >>> 0, length),

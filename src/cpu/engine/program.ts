@@ -7,6 +7,7 @@ import { ZERO } from "../state.ts";
 import { HOT_KEYS } from "./hot-list.ts";
 import { buildInterpreterModule, type HotCase, type ModuleOptions } from "./interpreter-module.ts";
 
+/** Rows made into what engines run. Takes some hundred milliseconds to build and serves any number of processors. */
 export class InterpreterProgram {
   readonly set: HandlerSet;
   readonly tables: DecodeTables;
@@ -38,11 +39,13 @@ export class InterpreterProgram {
     return buildInterpreterModule(this.set, this.#hotCases, options);
   }
 
+  /** The compiled module. */
   module(): WebAssembly.Module {
     this.#module ??= new WebAssembly.Module(this.build());
     return this.#module;
   }
 
+  /** Whether a handler's instruction never goes on with the next one in memory. */
   endsBlock(handler: number): boolean {
     return this.#ends[handler] === 1;
   }

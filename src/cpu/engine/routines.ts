@@ -6,7 +6,24 @@ import { flushPage, flushTlb, newGeneration, refreshMode, updateAttention } from
 import { attend, resume, settle } from "./boundary.ts";
 import { codeHost, enter } from "./lookup.ts";
 
+/** Routines that engines and helpers call by name; those that they call themselves come along. */
 export const ENGINE_ROUTINES: readonly Routine[] = [
-  ...Object.values(LOADS), ...Object.values(STORES), load128, store128, probeWrite, translate, enter, codeHost, attend, resume, settle,
-  refreshMode, updateAttention, newGeneration, flushTlb, flushPage, getArithmetic, setArithmetic,
+  ...Object.values(LOADS),
+  ...Object.values(STORES),
+  load128,
+  store128,
+  probeWrite,
+  translate,
+  enter,
+  codeHost,
+  attend,
+  resume,
+  settle,
+  refreshMode,
+  updateAttention,
+  newGeneration,
+  flushTlb,
+  flushPage,
+  getArithmetic,
+  setArithmetic,
 ];

@@ -11,6 +11,7 @@ import { DOUBLE, type Format, infinity, isDenormal, isNan, magnitude, mxcsr, MXC
 const PLAIN = 0x1f80 | MXCSR.PE;
 const PLAIN_MASK = 0xffff & ~(MXCSR.flags & ~MXCSR.PE);
 
+/** An operator of f32, f64 and their vectors. */
 export type HostOperation = "add" | "sub" | "mul" | "div";
 
 /** A result and the condition (i32) under which it is right. */

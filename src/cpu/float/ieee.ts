@@ -11,7 +11,7 @@ import { CR4, VECTOR } from "../mmu/control.ts";
 import { raise } from "../mmu/fault.ts";
 import { at, FAULT } from "../state.ts";
 
-/** An interchange format (IEEE 754-2008 §3.4). */
+/** An interchange format (IEEE 754-2019 §3.4). */
 export interface Format {
   readonly name: "f32" | "f64";
   readonly bits: 32 | 64;
@@ -22,7 +22,9 @@ export interface Format {
   readonly special: number;
 }
 
+/** binary32. */
 export const SINGLE: Format = { name: "f32", bits: 32, fraction: 23, bias: 127, special: 0xff };
+/** binary64. */
 export const DOUBLE: Format = { name: "f64", bits: 64, fraction: 52, bias: 1023, special: 0x7ff };
 
 /** MXCSR (SDM 1 §10.2.3). Masks are the flags, seven bits up. */
@@ -46,26 +48,39 @@ export const ROUND = { nearest: 0, down: 1, up: 2, zero: 3 } as const;
 /** Exceptions that are found before a result is computed. */
 const BEFORE = MXCSR.IE | MXCSR.DE | MXCSR.ZE;
 
+/** The sign alone: negative zero. */
 export const signBit = (f: Format): bigint => 1n << BigInt(f.bits - 1);
 const fractionMask = (f: Format): bigint => (1n << BigInt(f.fraction)) - 1n;
+/** Positive infinity. */
 export const infinity = (f: Format): bigint => BigInt(f.special) << BigInt(f.fraction);
 const quietBit = (f: Format): bigint => 1n << BigInt(f.fraction - 1);
 /** QNaN floating-point indefinite (SDM 1 table 4-3). */
 export const indefinite = (f: Format): bigint => signBit(f) | infinity(f) | quietBit(f);
 
+/** MXCSR as i32. */
 export const mxcsr = (b: Builder, base: Expr): Expr => b.load("i32.load", base, at("mxcsr"));
 /** Rounding control in force. */
 export const roundingControl = (b: Builder, base: Expr): Expr => b.and(b.shrU(mxcsr(b, base), MXCSR.rcShift), 3);
 
+/** 1 for negative values, else 0 (i64). */
 export const signOf = (b: Builder, f: Format, x: Expr): Expr => b.shrU(x, f.bits - 1);
+/** The biased exponent (i64). */
 export const exponentOf = (b: Builder, f: Format, x: Expr): Expr => b.and(b.shrU(x, f.fraction), BigInt(f.special));
+/** The fraction, without the implicit bit (i64). */
 export const fractionOf = (b: Builder, f: Format, x: Expr): Expr => b.and(x, fractionMask(f));
+/** The value without its sign. */
 export const magnitude = (b: Builder, f: Format, x: Expr): Expr => b.and(x, signBit(f) - 1n);
+/** 1 for NaNs of either kind (i32, as the following). */
 export const isNan = (b: Builder, f: Format, x: Expr): Expr => b.gtU(magnitude(b, f, x), infinity(f));
+/** 1 for signalling NaNs. */
 export const isSignalling = (b: Builder, f: Format, x: Expr): Expr => b.and(isNan(b, f, x), b.not(b.and(x, quietBit(f))));
+/** 1 for infinities of either sign. */
 export const isInfinite = (b: Builder, f: Format, x: Expr): Expr => b.eq(magnitude(b, f, x), infinity(f));
+/** 1 for zeros of either sign. */
 export const isZero = (b: Builder, f: Format, x: Expr): Expr => b.not(magnitude(b, f, x));
+/** 1 for denormals, not for zeros. */
 export const isDenormal = (b: Builder, f: Format, x: Expr): Expr => b.ltU(b.sub(magnitude(b, f, x), 1n), fractionMask(f));
+/** A NaN made quiet. */
 export const quiet = (b: Builder, f: Format, x: Expr): Expr => b.or(x, quietBit(f));
 
 /** Adds exceptions (i32). */

@@ -104,7 +104,10 @@ const checkedAccess: Routine = routine(
     b.if(b.ne(view, b.add(base, VIEW.none)), () => b.return());
     const size = b.and(sizeAndWrite, 0xff);
     const aligned = b.or(b.not(b.and(b.wrap(lin), b.sub(size, 1))), b.and(sizeAndWrite, NO_ALIGNMENT));
-    const checks = b.and(b.ne(b.and(b.load("i32.load", base, at("cr0")), CR0.AM), 0), b.ne(b.and(b.load("i32.load", base, at("eflags")), EFLAGS.AC), 0));
+    const checks = b.and(
+      b.ne(b.and(b.load("i32.load", base, at("cr0")), CR0.AM), 0),
+      b.ne(b.and(b.load("i32.load", base, at("eflags")), EFLAGS.AC), 0),
+    );
     const user = b.eq(b.load("i32.load", base, at("cpl")), 3);
     b.if(b.and(b.and(checks, user), b.not(aligned)), () => {
       canonicalOnly(b, base, lin);
@@ -172,11 +175,14 @@ function joinBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, 
   canonicalOnly(b, base, b.add(lin, BigInt(size - 1)));
   const value = b.variable(b.i64(0));
   const i = b.variable(b.i64(0));
-  b.while(() => b.ltU(b.get(i), BigInt(size)), () => {
-    const next = b.call(byte, base, view, wrapLinear(b, base, b.add(lin, b.get(i))));
-    b.set(value, b.or(b.get(value), b.shl(next, b.shl(b.get(i), 3))));
-    b.set(i, b.add(b.get(i), 1));
-  });
+  b.while(
+    () => b.ltU(b.get(i), BigInt(size)),
+    () => {
+      const next = b.call(byte, base, view, wrapLinear(b, base, b.add(lin, b.get(i))));
+      b.set(value, b.or(b.get(value), b.shl(next, b.shl(b.get(i), 3))));
+      b.set(i, b.add(b.get(i), 1));
+    },
+  );
   return b.get(value);
 }
 
@@ -225,19 +231,32 @@ function splitBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number,
   b.call(translate, base, view, lin, b.i32(ACCESS.write));
   b.call(translate, base, view, lastPage(b, base, lin, b.i64(size)), b.i32(ACCESS.write));
   const i = b.variable(b.i64(0));
-  b.while(() => b.ltU(b.get(i), BigInt(size)), () => {
-    b.call(byte, base, view, wrapLinear(b, base, b.add(lin, b.get(i))), b.shrU(value, b.shl(b.get(i), 3)));
-    b.set(i, b.add(b.get(i), 1));
-  });
+  b.while(
+    () => b.ltU(b.get(i), BigInt(size)),
+    () => {
+      b.call(byte, base, view, wrapLinear(b, base, b.add(lin, b.get(i))), b.shrU(value, b.shl(b.get(i), 3)));
+      b.set(i, b.add(b.get(i), 1));
+    },
+  );
 }
 
 const load8 = defineLoad(1, undefined);
 const store8 = defineStore(1, undefined);
 
 /** Loads by size in bytes: (base, view, lin) → value, zero-extended. */
-export const LOADS: Readonly<Record<number, Routine>> = { 1: load8, 2: defineLoad(2, load8), 4: defineLoad(4, load8), 8: defineLoad(8, load8) };
+export const LOADS: Readonly<Record<number, Routine>> = {
+  1: load8,
+  2: defineLoad(2, load8),
+  4: defineLoad(4, load8),
+  8: defineLoad(8, load8),
+};
 /** Stores by size in bytes: (base, view, lin, value). */
-export const STORES: Readonly<Record<number, Routine>> = { 1: store8, 2: defineStore(2, store8), 4: defineStore(4, store8), 8: defineStore(8, store8) };
+export const STORES: Readonly<Record<number, Routine>> = {
+  1: store8,
+  2: defineStore(2, store8),
+  4: defineStore(4, store8),
+  8: defineStore(8, store8),
+};
 
 /** Makes sure that `size` bytes can be written, before an instruction that reads first and writes later: (base, view, lin, size). */
 export const probeWrite: Routine = routine(

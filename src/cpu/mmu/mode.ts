@@ -85,10 +85,13 @@ export const flushTlb: Routine = routine("mmu.flush", ["i32"], undefined, (b, ba
     b.leU(count, TLB_LIST_MAX),
     () => {
       const i = b.variable(b.i32(0));
-      b.while(() => b.ltU(b.get(i), count), () => {
-        clearEntry(b, b.load("i32.load", b.add(base, b.shl(b.get(i), 2)), TLB_LIST));
-        b.set(i, b.add(b.get(i), 1));
-      });
+      b.while(
+        () => b.ltU(b.get(i), count),
+        () => {
+          clearEntry(b, b.load("i32.load", b.add(base, b.shl(b.get(i), 2)), TLB_LIST));
+          b.set(i, b.add(b.get(i), 1));
+        },
+      );
     },
     () => {
       b.fill(b.add(base, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));

@@ -35,9 +35,13 @@ function linearOf(b: Builder, base: Expr, record: Expr, alignment: number): void
 }
 
 /** Linear address of a record's memory operand in 64-bit code: (base, record). */
-export const linearAddress: Routine = routine("seg.linear", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 1), { faults: true });
+export const linearAddress: Routine = routine("seg.linear", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 1), {
+  faults: true,
+});
 /** The same for an operand that must be a multiple of 16. */
-export const linearAddress16: Routine = routine("seg.linear16", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 16), { faults: true });
+export const linearAddress16: Routine = routine("seg.linear16", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 16), {
+  faults: true,
+});
 
 /** Linear address of `offset` in segment number `segment`: (base, segment, offset, bytes | write << 8). Checks limit and type outside 64-bit code. */
 export const segmentAddress: Routine = routine(
@@ -73,7 +77,10 @@ export const segmentAddress: Routine = routine(
 
 /** Type check: present; writable data for writes; data or readable code for reads. Real and virtual-8086 mode have no types. */
 function allowed(b: Builder, base: Expr, rights: Expr, write: Expr): Expr {
-  const real = b.or(b.not(b.and(b.load("i32.load", base, at("cr0")), CR0.PE)), b.ne(b.and(b.load("i32.load", base, at("eflags")), EFLAGS.VM), 0));
+  const real = b.or(
+    b.not(b.and(b.load("i32.load", base, at("cr0")), CR0.PE)),
+    b.ne(b.and(b.load("i32.load", base, at("eflags")), EFLAGS.VM), 0),
+  );
   const code = b.ne(b.and(rights, RIGHTS.code), 0);
   const bit1 = b.ne(b.and(rights, RIGHTS.writable), 0);
   const typed = b.select(write, b.and(b.not(code), bit1), b.or(b.not(code), bit1));

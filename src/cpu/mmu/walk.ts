@@ -45,7 +45,10 @@ const bits = (b: Builder, base: Expr, name: "cr0" | "cr4" | "efer", mask: number
 const pageFault: Routine = routine("mmu.pagefault", ["i32", "i64", "i32", "i32"], undefined, (b, base, lin, access, error) => {
   b.store("i64.store", base, lin, at("faultAddress"));
   // I/D is reported only where it can matter: SMEP, or PAE paging with NXE (SDM 3A §4.7).
-  const reportsFetch = b.or(bits(b, base, "cr4", CR4.SMEP), b.and(b.ne(bits(b, base, "cr4", CR4.PAE), 0), b.ne(bits(b, base, "efer", EFER.NXE), 0)));
+  const reportsFetch = b.or(
+    bits(b, base, "cr4", CR4.SMEP),
+    b.and(b.ne(bits(b, base, "cr4", CR4.PAE), 0), b.ne(bits(b, base, "efer", EFER.NXE), 0)),
+  );
   const fetch = b.select(reportsFetch, b.and(access, ACCESS.fetch), b.i32(0));
   b.store("i32.store", base, b.or(b.or(b.and(access, ACCESS.write | ACCESS.user), fetch), error), at("faultCode"));
   b.store("i32.store", base, b.i32(VECTOR.PF | FAULT.pending | FAULT.hasCode), at("fault"));
@@ -191,9 +194,14 @@ export const walk: Routine = routine(
       b.return(b.i32(PAGE.ok | PAGE.read | PAGE.write | PAGE.execute));
     });
     const w: Walk = {
-      base: base, lin: linear, access: access,
-      rights: b.variable(b.i32(PTE.RW | PTE.US)), nx: b.variable(b.i64(0)),
-      table: b.variable(b.i64(0)), slot: b.variable(b.i32(0)), entry: b.variable(b.i64(0)),
+      base,
+      lin: linear,
+      access,
+      rights: b.variable(b.i32(PTE.RW | PTE.US)),
+      nx: b.variable(b.i64(0)),
+      table: b.variable(b.i64(0)),
+      slot: b.variable(b.i32(0)),
+      entry: b.variable(b.i64(0)),
     };
     b.if(b.not(bits(b, base, "cr4", CR4.PAE)), () => walk32(b, w));
     const nxReserved = b.variable(b.select(bits(b, base, "efer", EFER.NXE), b.i64(RESERVED_HIGH), b.i64(RESERVED_HIGH | NX)));
