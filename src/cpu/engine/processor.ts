@@ -91,7 +91,7 @@ export class Processor implements Engine {
       decoder: new Decoder(program.tables),
       hot: (d, samePage) => program.hot(d, samePage),
       endsBlock: (handler) => program.endsBlock(handler),
-      nextPageHost: () => this.#executor.call(codeHost, this.#base, context.get64("ripPage") + 0x1000n) as number,
+      nextPageHost: () => (this.#executor.call(codeHost, this.#base, context.get64("ripPage") + 0x1000n) as number) >>> 0,
       fetchDevice: (offset) => this.#host.mmioRead(Number(context.get64("walkPhysical")) + offset, 1),
       requestFlush: () => this.kick(),
     });
