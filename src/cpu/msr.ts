@@ -12,6 +12,8 @@ export interface Msr {
   readonly constant?: bigint;
   /** Bits that may be written; others raise #GP(0). Absent: read-only. */
   readonly writable?: bigint;
+  /** So many of its low bytes hold memory types; reserved types raise #GP(0). */
+  readonly types?: 1 | 8;
   /** The value is an address and must be canonical. */
   readonly address?: boolean;
   /** Writes are accepted and do nothing; reads raise #GP(0) (commands). */
@@ -31,7 +33,7 @@ const POWER_CTL: number = MTRR_FILE + 28 * 8;
  * IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
  * PSDP_NO, BHI_NO, RFDS_NO. Nothing here speculates, so nothing leaks that way.
  */
-const ARCH_CAPABILITIES = (1n << 0n) | (1n << 1n) | (1n << 3n) | (1n << 5n) | (1n << 6n) | (1n << 8n) | (1n << 13n) | (1n << 14n) | (1n << 15n) | (1n << 20n) | (1n << 27n);
+const ARCH_CAPABILITIES = [0, 1, 3, 5, 6, 8, 13, 14, 15, 20, 27].reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
 
 const TABLE: [number, Msr][] = [
   [0x10, { name: "IA32_TIME_STAMP_COUNTER" }],
@@ -51,8 +53,8 @@ const TABLE: [number, Msr][] = [
   [0x1a0, { name: "IA32_MISC_ENABLE", slot: "miscEnable", writable: ALL }],
   [0x1d9, { name: "IA32_DEBUGCTL", slot: "debugCtl", writable: 0n }],
   [0x1fc, { name: "MSR_POWER_CTL", offset: POWER_CTL, writable: ALL }],
-  [0x277, { name: "IA32_PAT", slot: "pat", writable: 0x0707_0707_0707_0707n }],
-  [0x2ff, { name: "IA32_MTRR_DEF_TYPE", offset: MTRR_FILE + 27 * 8, writable: 0xcffn }],
+  [0x277, { name: "IA32_PAT", slot: "pat", writable: 0x0707_0707_0707_0707n, types: 8 }],
+  [0x2ff, { name: "IA32_MTRR_DEF_TYPE", offset: MTRR_FILE + 27 * 8, writable: 0xcffn, types: 1 }],
   [0xc000_0080, { name: "IA32_EFER", slot: "efer", writable: BigInt(EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE) }],
   [0xc000_0081, { name: "IA32_STAR", slot: "star", writable: ALL }],
   [0xc000_0082, { name: "IA32_LSTAR", slot: "lstar", writable: ALL, address: true }],
@@ -67,10 +69,12 @@ const TABLE: [number, Msr][] = [
 /** Fixed-range MTRRs (SDM 3A §12.11.2.2). */
 const FIXED_MTRRS = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
 for (let i = 0; i < 8; i++) {
-  TABLE.push([0x200 + i * 2, { name: `IA32_MTRR_PHYSBASE${i}`, offset: MTRR_FILE + i * 16, writable: PHYSICAL & ~0xf00n }]);
+  TABLE.push([0x200 + i * 2, { name: `IA32_MTRR_PHYSBASE${i}`, offset: MTRR_FILE + i * 16, writable: PHYSICAL & ~0xf00n, types: 1 }]);
   TABLE.push([0x201 + i * 2, { name: `IA32_MTRR_PHYSMASK${i}`, offset: MTRR_FILE + i * 16 + 8, writable: PHYSICAL & ~0x7ffn }]);
 }
-FIXED_MTRRS.forEach((index, i) => TABLE.push([index, { name: `IA32_MTRR_FIX_${index.toString(16)}h`, offset: MTRR_FILE + (16 + i) * 8, writable: ALL }]));
+FIXED_MTRRS.forEach((index, i) =>
+  TABLE.push([index, { name: `IA32_MTRR_FIX_${index.toString(16)}h`, offset: MTRR_FILE + (16 + i) * 8, writable: ALL, types: 8 }]),
+);
 
 /** Every register by its number. */
 export const MSRS: ReadonlyMap<number, Msr> = new Map(TABLE);

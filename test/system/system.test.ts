@@ -8,11 +8,14 @@ import { failures, loadProgram, type Ending } from "./program.ts";
 
 /** Programs with how many checks they make and how they end. */
 const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending]>> = {
+  alignment: [120, "finished"],
   "call-gates": [87, "finished"],
   canonical: [253, "finished"],
+  "control-registers": [268, "finished"],
   debug: [78, "finished"],
   "endless-breakpoint": [1, "timeout"],
   ia32e: [134, "finished"],
+  "mode-switch": [39, "finished"],
   "paging-32": [85, "finished"],
   "paging-long": [159, "finished"],
   "paging-pae": [107, "finished"],
@@ -20,6 +23,7 @@ const EXPECTED: Readonly<Record<string, readonly [checks: number, ending: Ending
   "real-mode": [34, "finished"],
   "real-triple-fault": [1, "shutdown"],
   segments: [196, "finished"],
+  syscalls: [78, "finished"],
   tasks: [78, "finished"],
   "self-modifying": [47, "finished"],
   "string-faults": [96, "finished"],

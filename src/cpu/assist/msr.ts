@@ -53,9 +53,14 @@ export function wrmsr(cpu: CpuContext): number {
   return 0;
 }
 
-/** PAT entries may be 0, 1, 4, 5, 6 or 7 (SDM 3A table 12-10). */
-function validPat(value: bigint): boolean {
-  for (let i = 0n; i < 8n; i++) if ([2n, 3n].includes((value >> (i * 8n)) & 7n)) return false;
+/** UC, WC, WT, WP and WB; PAT entries may also be UC-, 7 (SDM 3A §12.11.2, table 12-10). */
+const MEMORY_TYPES = [0n, 1n, 4n, 5n, 6n];
+
+function validTypes(msr: Msr, value: bigint): boolean {
+  for (let i = 0; i < (msr.types ?? 0); i++) {
+    const type = (value >> BigInt(i * 8)) & 0xffn;
+    if (!MEMORY_TYPES.includes(type) && !(type === 7n && msr.slot === "pat")) return false;
+  }
   return true;
 }
 
@@ -64,7 +69,7 @@ function writeOwn(cpu: CpuContext, msr: Msr | undefined, value: bigint): void {
   if (msr.command) return;
   if (msr.writable === undefined || value & ~msr.writable) cpu.raise(VECTOR.GP, 0);
   if (msr.address && !canonical(value)) cpu.raise(VECTOR.GP, 0);
-  if (msr.slot === "pat" && !validPat(value)) cpu.raise(VECTOR.GP, 0);
+  if (!validTypes(msr, value)) cpu.raise(VECTOR.GP, 0);
   if (msr.slot === "efer") return writeEfer(cpu, value);
   if (msr.slot) cpu.set64(msr.slot, value);
   else if (msr.offset !== undefined) cpu.view.setBigUint64(cpu.base + msr.offset, value, true);
