@@ -10,12 +10,14 @@ export const PROMPT = ":~#";
 
 /** Nido's command for the embedded guest, or another initramfs. */
 export function nido(options: { initrd?: string; append?: string } = {}): string[] {
-  const kernel = options.initrd === undefined && options.append === undefined ? [] : ["--kernel", KERNEL, "--initrd", options.initrd ?? INITRAMFS, "--append", options.append ?? ""];
+  const { initrd = INITRAMFS, append = "" } = options;
+  const kernel = Object.keys(options).length === 0 ? [] : ["--kernel", KERNEL, "--initrd", initrd, "--append", append];
   return [process.execPath, join(ROOT, "bin/nido.mjs"), "run", "--memory", "256M", ...kernel];
 }
 
 /** The same under QEMU. CMPXCHG16B is taken away: QEMU 7.2 corrupts guests that use it. */
 export function qemu(append: string, initrd: string = INITRAMFS): string[] {
+  // oxfmt-ignore
   return [
     "qemu-system-x86_64", "-machine", "pc,accel=tcg", "-cpu", "qemu64,-cx16", "-m", "256", "-nographic", "-no-reboot", "-net", "none",
     "-kernel", KERNEL, "-initrd", initrd, "-append", append,

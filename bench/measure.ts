@@ -26,7 +26,10 @@ export async function untilOutput(command: readonly string[], marker: string, li
   let output = "";
   try {
     return await new Promise<RunResult>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${command[0]}: no "${marker}" within ${limitMs / 1000} s; last: ${output.slice(-300)}`)), limitMs);
+      const timer = setTimeout(
+        () => reject(new Error(`${command[0]}: no "${marker}" within ${limitMs / 1000} s; last: ${output.slice(-300)}`)),
+        limitMs,
+      );
       child.stdout.on("data", (chunk: Buffer) => {
         output += chunk.toString("latin1");
         if (!output.includes(marker)) return;

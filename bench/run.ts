@@ -10,7 +10,13 @@ import { loopMips } from "./loop.ts";
 import { median, untilOutput } from "./measure.ts";
 import { runTrue } from "./overhead.ts";
 
-interface Row { readonly name: string; readonly value: number; readonly unit: string; readonly must: string; readonly runs: readonly number[] }
+interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly must: string;
+  readonly runs: readonly number[];
+}
 
 const rounds = Number(process.argv[2] ?? 3);
 const rows: Row[] = [];
@@ -30,29 +36,64 @@ async function boots(): Promise<void> {
   add("embedded guest to the prompt, Nido", "ms", "", ours);
   if (theirs.length === 0) return;
   add("embedded guest to the prompt, QEMU TCG", "ms", "", theirs);
-  add("boot as a multiple of QEMU's time", "x", "<= 5 (aim 2.5)", ours.map((t, i) => t / theirs[i]!));
+  add(
+    "boot as a multiple of QEMU's time",
+    "x",
+    "<= 5 (aim 2.5)",
+    ours.map((t, i) => t / theirs[i]!),
+  );
 }
 
 async function overheads(): Promise<void> {
   const runs = [];
   for (let i = 0; i < rounds; i++) runs.push(await runTrue());
-  add("nido run -- true", "ms", "", runs.map((r) => r.ms));
-  add("start of the program to the first guest instruction", "ms", "< 400", runs.map((r) => r.firstInstructionMs));
-  add("host memory above guest RAM in use", "MB", "<= 60", runs.map((r) => r.overheadBytes / 1e6));
-  add("interpreter over the boot", "MIPS", ">= 120 (aim 250)", runs.map((r) => r.mips));
+  add(
+    "nido run -- true",
+    "ms",
+    "",
+    runs.map((r) => r.ms),
+  );
+  add(
+    "start of the program to the first guest instruction",
+    "ms",
+    "< 400",
+    runs.map((r) => r.firstInstructionMs),
+  );
+  add(
+    "host memory above guest RAM in use",
+    "MB",
+    "<= 60",
+    runs.map((r) => r.overheadBytes / 1e6),
+  );
+  add(
+    "interpreter over the boot",
+    "MIPS",
+    ">= 120 (aim 250)",
+    runs.map((r) => r.mips),
+  );
 }
 
 function version(command: string): string {
   return peer(command) ? execFileSync(command, ["--version"], { encoding: "utf8" }).split("\n")[0]! : "absent";
 }
 
-setUp();
+await setUp();
 add("warm integer loop", "MIPS", ">= 400", [loopMips()]);
 await boots();
 await overheads();
-const machine = { cpu: cpus()[0]?.model ?? "?", cores: cpus().length, kernel: release(), node: process.version, qemu: version("qemu-system-x86_64"), date: new Date().toISOString() };
+const machine = {
+  cpu: cpus()[0]?.model ?? "?",
+  cores: cpus().length,
+  kernel: release(),
+  node: process.version,
+  qemu: version("qemu-system-x86_64"),
+  date: new Date().toISOString(),
+};
 const pad = (s: string, n: number): string => s.padEnd(n);
-console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.qemu}, ${machine.date.slice(0, 10)}; medians of ${rounds}\n`);
-for (const r of rows) console.log(`${pad(r.name, 56)} ${pad(`${r.value < 10 ? r.value.toFixed(2) : r.value.toFixed(0)} ${r.unit}`, 14)} ${r.must}`);
+console.log(
+  `\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.qemu}, ${machine.date.slice(0, 10)}; medians of ${rounds}\n`,
+);
+for (const r of rows)
+  console.log(`${pad(r.name, 56)} ${pad(`${r.value < 10 ? r.value.toFixed(2) : r.value.toFixed(0)} ${r.unit}`, 14)} ${r.must}`);
 mkdirSync(join(ROOT, "bench/results"), { recursive: true });
 writeFileSync(join(ROOT, "bench/results/latest.json"), `${JSON.stringify({ machine, rounds, rows }, null, 2)}\n`);

@@ -26,7 +26,12 @@ WebAssembly.Memory = class extends Original {
   }
 };
 
-const command = process.argv.length > 2 ? process.argv.slice(2) : ["sh", "-c", "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; for i in 1 2 3 4 5 6 7 8 9 10; do busybox true; done; find / -xdev | wc -l; gzip -c /bin/busybox | md5sum"];
+const WORKLOAD = `
+  i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done
+  for i in 1 2 3 4 5 6 7 8 9 10; do busybox true; done
+  find / -xdev | wc -l
+  gzip -c /bin/busybox | md5sum`;
+const command = process.argv.length > 2 ? process.argv.slice(2) : ["sh", "-c", WORKLOAD];
 const program = new InterpreterProgram();
 
 function host(ended: (end: MachineEnd) => void): MachineHost {
@@ -84,7 +89,8 @@ function eligible(key: string, shape: 0 | 1): boolean {
 
 found.sort((a, b) => b.count - a.count);
 let sum = 0;
-for (const { key, shape, count } of found.slice(0, SLOTS * 2).filter((f) => eligible(f.key, f.shape)).slice(0, SLOTS)) {
+const candidates = found.slice(0, SLOTS * 2).filter((f) => eligible(f.key, f.shape));
+for (const { key, shape, count } of candidates.slice(0, SLOTS)) {
   sum += count;
   console.log(`  ["${key}", ${shape}], // ${((100 * count) / total).toFixed(3)} % (${((100 * sum) / total).toFixed(2)})`);
 }

@@ -24,7 +24,13 @@ function section(i: Instruction): string {
     flags ? `Flags: ${flags}.` : "",
     i.undefinedFlags.size > 0 ? `Left undefined: ${[...i.undefinedFlags].join(" ")}.` : "",
   ].filter((n) => n !== "");
-  return [`## ${i.name}`, "", ...(notes.length > 0 ? [notes.join(" "), ""] : []), table(["opcode", "operands", "modes", "prefix"], i.forms.map(row)), ""].join("\n");
+  return [
+    `## ${i.name}`,
+    "",
+    ...(notes.length > 0 ? [notes.join(" "), ""] : []),
+    table(["opcode", "operands", "modes", "prefix"], i.forms.map(row)),
+    "",
+  ].join("\n");
 }
 
 /** The page of all instructions. */
@@ -38,7 +44,9 @@ export const instructionsPage: Page = {
       "",
       `${INSTRUCTIONS.length} instructions in ${rows} rows, each defined once in \`src/cpu/isa\` and run by every engine. The columns are those of the manual (SDM 2).`,
       "",
-      `CPUID reports: ${Object.keys(FEATURES).map((f) => `\`${f}\``).join(" ")}.`,
+      `CPUID reports: ${Object.keys(FEATURES)
+        .map((f) => `\`${f}\``)
+        .join(" ")}.`,
       "",
       ...[...INSTRUCTIONS].sort((a, b) => a.name.localeCompare(b.name)).map(section),
     ].join("\n");

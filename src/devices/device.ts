@@ -12,7 +12,9 @@ export type { Log } from "../support/log.ts";
 export type { Codec } from "../support/schema.ts";
 
 /** A pending timer. */
-export interface Timer { cancel(): void }
+export interface Timer {
+  cancel(): void;
+}
 
 /** Time as the guest's hardware sees it. */
 export interface Clock {

@@ -5,7 +5,8 @@ import { physicalToHost } from "../mmu/walk.ts";
 import { MODE } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 
-const CR0_DEFINED = BigInt(CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM) | BigInt(CR0.NW) | BigInt(CR0.CD) | BigInt(CR0.PG);
+const CR0_DEFINED =
+  BigInt(CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM) | BigInt(CR0.NW) | BigInt(CR0.CD) | BigInt(CR0.PG);
 const CR4_DEFINED = Object.values(CR4).reduce((all, b) => all | BigInt(b), 0n);
 /** Changes of these flush all translations (SDM 3A §4.10.4.1). */
 const CR0_PAGING = BigInt(CR0.PG) | BigInt(CR0.WP) | BigInt(CR0.PE);
@@ -48,7 +49,8 @@ export function writeCr0(cpu: CpuContext, raw: bigint): void {
     if (cpu.get32("mode") & MODE.long || has(cr4, CR4.PCIDE)) cpu.raise(VECTOR.GP, 0);
     efer &= ~BigInt(EFER.LMA);
   }
-  if (isPae(value, cr4, efer) && ((value ^ old) & (BigInt(CR0.PG) | BigInt(CR0.CD) | BigInt(CR0.NW))) !== 0n) loadPdptes(cpu, cpu.get64("cr3"));
+  if (isPae(value, cr4, efer) && ((value ^ old) & (BigInt(CR0.PG) | BigInt(CR0.CD) | BigInt(CR0.NW))) !== 0n)
+    loadPdptes(cpu, cpu.get64("cr3"));
   cpu.set64("efer", efer);
   cpu.set64("cr0", value);
   if ((value ^ old) & CR0_PAGING) cpu.call(flushTlb);
@@ -84,15 +86,24 @@ function writeCr4(cpu: CpuContext, value: bigint): void {
 export function writeCr(cpu: CpuContext, n: number): number {
   const value = cpu.get64("scratchValue");
   switch (n) {
-    case 0: writeCr0(cpu, value); break;
-    case 2: cpu.set64("cr2", value); break;
-    case 3: writeCr3(cpu, value); break;
-    case 4: writeCr4(cpu, value); break;
+    case 0:
+      writeCr0(cpu, value);
+      break;
+    case 2:
+      cpu.set64("cr2", value);
+      break;
+    case 3:
+      writeCr3(cpu, value);
+      break;
+    case 4:
+      writeCr4(cpu, value);
+      break;
     case 8:
       if (value > 15n) cpu.raise(VECTOR.GP, 0);
       cpu.host.writeCr8(Number(value));
       break;
-    default: cpu.raise(VECTOR.UD);
+    default:
+      cpu.raise(VECTOR.UD);
   }
   return 0;
 }

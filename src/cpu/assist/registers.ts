@@ -70,7 +70,12 @@ export class Registers implements RegisterAccess {
 
   getSegment(name: SegmentName): SegmentState {
     const c = this.#cpu;
-    return { selector: c.get32(`${name}Selector`), base: c.get64(`${name}Base`), limit: c.get32(`${name}Limit`), access: c.get32(`${name}Access`) };
+    return {
+      selector: c.get32(`${name}Selector`),
+      base: c.get64(`${name}Base`),
+      limit: c.get32(`${name}Limit`),
+      access: c.get32(`${name}Access`),
+    };
   }
 
   commit(): void {

@@ -34,8 +34,14 @@ export function resetState(cpu: CpuContext, memory: GuestMemory, pageTable: numb
   cpu.set32("gdtrLimit", 0xffff);
   cpu.set32("idtrLimit", 0xffff);
   const values: Partial<Record<StateName, bigint>> = {
-    rip: 0xfff0n, rdx: SIGNATURE, cr0: BigInt(CR0.CD | CR0.ET | CR0.NW) & 0xffff_ffffn, dr6: 0xffff_0ff0n, dr7: 0x400n, xcr0: 1n,
-    pat: 0x0007_0406_0007_0406n, miscEnable: 1n,
+    rip: 0xfff0n,
+    rdx: SIGNATURE,
+    cr0: BigInt(CR0.CD | CR0.ET | CR0.NW) & 0xffff_ffffn,
+    dr6: 0xffff_0ff0n,
+    dr7: 0x400n,
+    xcr0: 1n,
+    pat: 0x0007_0406_0007_0406n,
+    miscEnable: 1n,
   };
   for (const [name, value] of Object.entries(values)) cpu.set64(name as StateName, value);
   cpu.set32("fcw", 0x40);

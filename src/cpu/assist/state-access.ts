@@ -5,7 +5,9 @@ import { SEG_BASE, SEGMENTS, STATE, type StateName } from "../state.ts";
 export type { StateName };
 
 /** The table once more as a Map, which is quicker to ask than an object of this many properties. */
-const SLOTS: ReadonlyMap<StateName, { readonly offset: number; readonly width: number }> = new Map(Object.entries(STATE) as [StateName, (typeof STATE)[StateName]][]);
+const SLOTS: ReadonlyMap<StateName, { readonly offset: number; readonly width: number }> = new Map(
+  Object.entries(STATE) as [StateName, (typeof STATE)[StateName]][],
+);
 
 function slotOf(name: StateName): { readonly offset: number; readonly width: number } {
   const slot = SLOTS.get(name);

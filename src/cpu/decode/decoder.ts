@@ -21,7 +21,16 @@ export const STATUS = {
 const MAX_LENGTH = 15;
 
 /** 16-bit addressing (SDM 2A table 2-1): base and index register numbers, -1 for none. */
-const ADDRESS16: readonly (readonly [base: number, index: number])[] = [[3, 6], [3, 7], [5, 6], [5, 7], [6, -1], [7, -1], [5, -1], [3, -1]];
+const ADDRESS16: readonly (readonly [base: number, index: number])[] = [
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
+];
 
 /** Decodes one instruction at a time; the fields hold the last one. */
 export class Decoder {
@@ -118,16 +127,32 @@ export class Decoder {
 
   #legacyPrefix(b: number): boolean {
     switch (b) {
-      case 0x66: this.operandPrefix = true; return true;
-      case 0x67: this.#addressPrefix = true; return true;
-      case 0xf0: this.lock = true; return true;
-      case 0xf2: case 0xf3: this.repeatPrefix = b; return true;
-      case 0x26: case 0x2e: case 0x36: case 0x3e:
+      case 0x66:
+        this.operandPrefix = true;
+        return true;
+      case 0x67:
+        this.#addressPrefix = true;
+        return true;
+      case 0xf0:
+        this.lock = true;
+        return true;
+      case 0xf2:
+      case 0xf3:
+        this.repeatPrefix = b;
+        return true;
+      case 0x26:
+      case 0x2e:
+      case 0x36:
+      case 0x3e:
         // ES CS SS DS overrides do nothing in 64-bit mode, not even to a FS or GS override before them.
         if (!this.#long) this.override = (b >> 3) & 3;
         return true;
-      case 0x64: case 0x65: this.override = b & 7; return true;
-      default: return false;
+      case 0x64:
+      case 0x65:
+        this.override = b & 7;
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -174,11 +199,16 @@ export class Decoder {
   /** F2 and F3 win over 66 as mandatory prefixes. */
   #prefixMatches(prefix: Candidate["prefix"]): boolean {
     switch (prefix) {
-      case 0: return true;
-      case 1: return this.repeatPrefix === 0 && !this.operandPrefix;
-      case 2: return this.repeatPrefix === 0 && this.operandPrefix;
-      case 3: return this.repeatPrefix === 0xf3;
-      case 4: return this.repeatPrefix === 0xf2;
+      case 0:
+        return true;
+      case 1:
+        return this.repeatPrefix === 0 && !this.operandPrefix;
+      case 2:
+        return this.repeatPrefix === 0 && this.operandPrefix;
+      case 3:
+        return this.repeatPrefix === 0xf3;
+      case 4:
+        return this.repeatPrefix === 0xf2;
     }
   }
 
@@ -229,11 +259,20 @@ export class Decoder {
     else if (o.from === "rm") n = (modrm & 7) | ((rex & 1) << 3);
     else if (o.from === "opcode") n = (opcode & 7) | ((rex & 1) << 3);
     switch (o.kind) {
-      case "reg": case "rm": return o.width === 8 && rex === 0 && o.from !== "fixed" && n >= 4 ? (n - 4) * 8 + 1 : n * 8;
-      case "xmm": case "xmmrm": return n * 16;
-      case "mm": case "mmrm": case "st": return (n & 7) * 16;
-      case "sreg": return n & 7;
-      default: return n;
+      case "reg":
+      case "rm":
+        return o.width === 8 && rex === 0 && o.from !== "fixed" && n >= 4 ? (n - 4) * 8 + 1 : n * 8;
+      case "xmm":
+      case "xmmrm":
+        return n * 16;
+      case "mm":
+      case "mmrm":
+      case "st":
+        return (n & 7) * 16;
+      case "sreg":
+        return n & 7;
+      default:
+        return n;
     }
   }
 
@@ -290,10 +329,14 @@ export class Decoder {
     const at = this.#at;
     this.#at += size;
     switch (size) {
-      case 0: return 0;
-      case 1: return (b[at]! << 24) >> 24;
-      case 2: return ((b[at]! | (b[at + 1]! << 8)) << 16) >> 16;
-      default: return b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24);
+      case 0:
+        return 0;
+      case 1:
+        return (b[at]! << 24) >> 24;
+      case 2:
+        return ((b[at]! | (b[at + 1]! << 8)) << 16) >> 16;
+      default:
+        return b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24);
     }
   }
 

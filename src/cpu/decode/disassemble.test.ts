@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type CodeMode, disassemble } from "./disassemble.ts";
 
-const text = (hex: string, mode: CodeMode = 64, address = 0x1000n): string => disassemble(Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex")), mode, address).text;
+const text = (hex: string, mode: CodeMode = 64, address = 0x1000n): string =>
+  disassemble(Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex")), mode, address).text;
 
 describe("the disassembler", () => {
   it("names registers by width and REX", () => {

@@ -68,26 +68,31 @@ function prefixes(d: Decoder): string {
 }
 
 function operandText(d: Decoder, o: OperandSpec, i: number, mode: CodeMode, address: bigint): string {
-  const field = d.operand[i] ?? 0;
-  const memory = d.variant?.memory ?? false;
+  if (o.kind === "mem" || (isRm(o) && d.variant?.memory)) return memoryText(d, o.width, address);
   // oxfmt-ignore
   switch (o.kind) {
-    case "reg": return registerName(field, o.width);
-    case "rm": return memory ? memoryText(d, o.width, address) : registerName(field, o.width);
-    case "mem": return memoryText(d, o.width, address);
-    case "xmmrm": return memory ? memoryText(d, o.width, address) : `xmm${field >> 4}`;
-    case "mmrm": return memory ? memoryText(d, o.width, address) : `mm${field >> 4}`;
-    case "xmm": return `xmm${field >> 4}`;
-    case "mm": return `mm${field >> 4}`;
-    case "st": return o.from === "fixed" ? "st" : `st(${field >> 4})`;
-    case "sreg": return SEGMENTS[field] ?? "?";
-    case "cr": return `cr${field}`;
-    case "dr": return `dr${field}`;
     case "one": return "1";
     case "imm": return immediateText(d, i, d.variant?.operands[i]?.width ?? o.width);
     case "rel": return hex(BigInt.asUintN(mode === 64 ? 64 : 32, address + BigInt(d.length + d.immLow)));
     case "ptr": return `${hex(BigInt(d.displacement))}:${hex(BigInt(d.immLow >>> 0))}`;
     case "moffs": return `${POINTER[o.width] ?? ""}${segmentPrefix(d)}[${hex(immediate(d))}]`;
+    default: return registerText(o, d.operand[i] ?? 0);
+  }
+}
+
+const isRm = (o: OperandSpec): boolean => o.kind === "rm" || o.kind === "xmmrm" || o.kind === "mmrm";
+
+/** A register operand by the record's field, see Decoder. */
+function registerText(o: OperandSpec, field: number): string {
+  // oxfmt-ignore
+  switch (o.kind) {
+    case "xmm": case "xmmrm": return `xmm${field >> 4}`;
+    case "mm": case "mmrm": return `mm${field >> 4}`;
+    case "st": return o.from === "fixed" ? "st" : `st(${field >> 4})`;
+    case "sreg": return SEGMENTS[field] ?? "?";
+    case "cr": return `cr${field}`;
+    case "dr": return `dr${field}`;
+    default: return registerName(field, o.width);
   }
 }
 
@@ -108,8 +113,10 @@ function segmentPrefix(d: Decoder): string {
 function memoryText(d: Decoder, width: number, address: bigint): string {
   const size = d.address16 ? 16 : d.address32 ? 32 : 64;
   const parts: string[] = [];
-  if (d.ripRelative)
-    return `${POINTER[width] ?? ""}${segmentPrefix(d)}[rip + ${hex(BigInt(d.displacement))}] # ${hex(BigInt.asUintN(64, address + BigInt(d.length + d.displacement)))}`;
+  if (d.ripRelative) {
+    const target = BigInt.asUintN(64, address + BigInt(d.length + d.displacement));
+    return `${POINTER[width] ?? ""}${segmentPrefix(d)}[rip + ${hex(BigInt(d.displacement))}] # ${hex(target)}`;
+  }
   if (d.base !== ZERO) parts.push(registerName(d.base, size));
   if (d.index !== ZERO) parts.push(registerName(d.index, size) + (d.scale > 0 ? `*${1 << d.scale}` : ""));
   let text = parts.join(" + ");

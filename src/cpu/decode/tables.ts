@@ -36,7 +36,14 @@ export function tableIndex(map: number, opcode: number): number {
 }
 
 function specificity(c: Candidate): number {
-  return (c.fixed >= 0 ? (c.fixedMask === 0xff ? 64 : 32) : 0) + (c.prefix >= 2 ? 16 : c.prefix === 1 ? 8 : 0) + (c.noRexB ? 8 : 0) + (c.rexW ? 4 : 0) + (c.opsize ? 2 : 0) + (c.digit >= 0 ? 1 : 0);
+  return (
+    (c.fixed >= 0 ? (c.fixedMask === 0xff ? 64 : 32) : 0) +
+    (c.prefix >= 2 ? 16 : c.prefix === 1 ? 8 : 0) +
+    (c.noRexB ? 8 : 0) +
+    (c.rexW ? 4 : 0) +
+    (c.opsize ? 2 : 0) +
+    (c.digit >= 0 ? 1 : 0)
+  );
 }
 
 /** Builds the tables from all variants. */

@@ -57,7 +57,9 @@ export function descriptor(b: Builder, base: Expr, selector: Expr, slow: Label):
   const index = b.and(selector, 0xfff8);
   b.br(slow, b.or(b.ne(b.and(selector, 4), 0), b.not(index)));
   b.br(slow, b.gtU(b.or(index, 7), get(b, base, "gdtrLimit")));
-  const host = known(b, base, b.add(base, VIEW.supervisor), b.add(b.load("i64.load", base, at("gdtrBase")), b.extU(index)), 8, TLB.read, slow);
+  const system = b.add(base, VIEW.supervisor);
+  const linear = b.add(b.load("i64.load", base, at("gdtrBase")), b.extU(index));
+  const host = known(b, base, system, linear, 8, TLB.read, slow);
   return { rights: b.and(b.shrU(b.load("i32.load", host, 4), 8), 0xf0ff), host };
 }
 
@@ -94,7 +96,8 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
     // Present, 64-bit interrupt or trap gate, no interrupt stack.
     b.br(slow, b.ne(b.and(middle, 0x9e07), 0x8e00));
     const low = b.load("i32.load", gate);
-    const offset = b.or(b.extU(b.or(b.and(low, 0xffff), b.and(middle, b.i32(0xffff_0000 | 0)))), b.shl(b.load("i64.load32_u", gate, 8), 32));
+    const lowOffset = b.extU(b.or(b.and(low, 0xffff), b.and(middle, b.i32(0xffff_0000 | 0))));
+    const offset = b.or(lowOffset, b.shl(b.load("i64.load32_u", gate, 8), 32));
     b.br(slow, b.not(isCanonical(b, offset)));
     const selector = b.shrU(low, 16);
     const cs = descriptor(b, base, selector, slow);
@@ -104,49 +107,69 @@ export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32",
     const inner = b.ne(get(b, base, "cpl"), 0);
     b.br(slow, b.and(inner, b.or(b.ne(get(b, base, "cpl"), 3), b.ltU(get(b, base, "trLimit"), 0x67))));
     const pointer = b.variable(b.load("i64.load", base, 4 * 8));
-    b.if(inner, () => b.set(pointer, b.load("i64.load", known(b, base, system, b.add(b.load("i64.load", base, at("trBase")), 4n), 8, TLB.read, slow))));
+    b.if(inner, () => {
+      const rsp0 = b.add(b.load("i64.load", base, at("trBase")), 4n);
+      b.set(pointer, b.load("i64.load", known(b, base, system, rsp0, 8, TLB.read, slow)));
+    });
     const top = b.and(b.get(pointer), ~0xfn);
     const hasCode = b.ne(b.and(fault, FAULT.hasCode), 0);
     const frame = b.sub(top, 48n);
     const stack = known(b, base, b.select(inner, system, get(b, base, "tlbView")), frame, 48, TLB.write, slow);
 
-    const flags = b.or(b.or(get(b, base, "eflags"), b.call(getArithmetic, base)), b.select(external, b.i32(2), b.i32(EFLAGS.RF | 2)));
-    const shift = b.select(hasCode, b.i32(0), b.i32(8));
-    const bottom = b.add(stack, shift);
-    b.if(hasCode, () => b.store("i64.store", stack, b.extU(get(b, base, "faultCode"))));
-    b.store("i64.store", stack, b.load("i64.load", base, at("rip")), 8);
-    b.store("i64.store", stack, b.extU(get(b, base, "csSelector")), 16);
-    b.store("i64.store", stack, b.extU(flags), 24);
-    b.store("i64.store", stack, b.load("i64.load", base, 4 * 8), 32);
-    b.store("i64.store", stack, b.extU(get(b, base, "ssSelector")), 40);
-    b.store("i64.store", base, b.add(frame, b.extU(b.sub(bottom, stack))), 4 * 8);
+    pushFrame(b, base, { external, hasCode, stack, frame });
 
-    b.if(b.and(b.eq(vector, VECTOR.PF), b.not(external)), () => b.store("i64.store", base, b.load("i64.load", base, at("faultAddress")), at("cr2")));
+    const setCr2 = (): void => b.store("i64.store", base, b.load("i64.load", base, at("faultAddress")), at("cr2"));
+    b.if(b.and(b.eq(vector, VECTOR.PF), b.not(external)), setCr2);
     put(b, base, "csSelector", b.and(selector, 0xfffc));
     put(b, base, "csLimit", b.i32(-1));
     put(b, base, "csAccess", cs.rights);
     b.store("i64.store", base, b.i64(0), at("csBase"));
-    b.if(inner, () => {
-      put(b, base, "ssSelector", b.i32(0));
-      put(b, base, "ssAccess", b.i32(0));
-      b.store("i64.store", base, b.i64(0), at("ssBase"));
-    });
+    b.if(inner, () => clearStackSegment(b, base));
     put(b, base, "cpl", b.i32(0));
     b.store("i64.store", base, offset, at("rip"));
     // Interrupt gates clear IF, trap gates keep it (SDM 3A §6.12.1.3).
-    const kept = b.select(b.and(middle, 0x100), b.i32(~(EFLAGS.TF | EFLAGS.NT | EFLAGS.RF)), b.i32(~(EFLAGS.TF | EFLAGS.NT | EFLAGS.RF | EFLAGS.IF)));
+    const cleared = EFLAGS.TF | EFLAGS.NT | EFLAGS.RF;
+    const kept = b.select(b.and(middle, 0x100), b.i32(~cleared), b.i32(~(cleared | EFLAGS.IF)));
     put(b, base, "eflags", b.and(get(b, base, "eflags"), kept));
-    put(b, base, "fault", b.i32(0));
-    put(b, base, "stepping", b.i32(0));
-    put(b, base, "halted", b.i32(0));
+    for (const done of ["fault", "stepping", "halted"] as const) put(b, base, done, b.i32(0));
     b.call(refreshMode, base);
     b.return(b.i32(1));
   });
   b.return(b.i32(0));
 });
 
+/** What a frame is made of: where it lies (`stack` on the host, `frame` for the guest), 48 bytes with room for an error code. */
+interface Frame {
+  readonly external: Expr;
+  readonly hasCode: Expr;
+  readonly stack: Expr;
+  readonly frame: Expr;
+}
+
+/** Writes the frame and moves RSP below it (SDM 3A §6.14.2). */
+function pushFrame(b: Builder, base: Expr, { external, hasCode, stack, frame }: Frame): void {
+  const flags = b.or(b.or(get(b, base, "eflags"), b.call(getArithmetic, base)), b.select(external, b.i32(2), b.i32(EFLAGS.RF | 2)));
+  const shift = b.select(hasCode, b.i32(0), b.i32(8));
+  const bottom = b.add(stack, shift);
+  b.if(hasCode, () => b.store("i64.store", stack, b.extU(get(b, base, "faultCode"))));
+  b.store("i64.store", stack, b.load("i64.load", base, at("rip")), 8);
+  b.store("i64.store", stack, b.extU(get(b, base, "csSelector")), 16);
+  b.store("i64.store", stack, b.extU(flags), 24);
+  b.store("i64.store", stack, b.load("i64.load", base, 4 * 8), 32);
+  b.store("i64.store", stack, b.extU(get(b, base, "ssSelector")), 40);
+  b.store("i64.store", base, b.add(frame, b.extU(b.sub(bottom, stack))), 4 * 8);
+}
+
+/** SS becomes null with the ring's RPL, 0 here, when the privilege changes (SDM 3A §6.14.2). */
+function clearStackSegment(b: Builder, base: Expr): void {
+  put(b, base, "ssSelector", b.i32(0));
+  put(b, base, "ssAccess", b.i32(0));
+  b.store("i64.store", base, b.i64(0), at("ssBase"));
+}
+
 /** Flags that IRET takes from the stack in ring 0: everything but VM, and RF, which serves breakpoints only (SDM 2A, IRET). */
-export const IRET_FLAGS: number = ARITHMETIC | EFLAGS.TF | EFLAGS.IF | EFLAGS.DF | EFLAGS.IOPL | EFLAGS.NT | EFLAGS.AC | EFLAGS.VIF | EFLAGS.VIP | EFLAGS.ID;
+export const IRET_FLAGS: number =
+  ARITHMETIC | EFLAGS.TF | EFLAGS.IF | EFLAGS.DF | EFLAGS.IOPL | EFLAGS.NT | EFLAGS.AC | EFLAGS.VIF | EFLAGS.VIP | EFLAGS.ID;
 
 /** A data segment that a return to ring 3 must take away: DPL below 3 (SDM 2A, IRET). */
 export function requireUserData(b: Builder, base: Expr, slow: Label): void {

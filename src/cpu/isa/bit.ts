@@ -76,13 +76,16 @@ const crc32c: Routine = routine("crc32c", ["i64", "i64", "i32"], "i64", (b, crc,
   const rest = b.variable(value);
   const sum = b.variable(crc);
   const left = b.variable(bytes);
-  b.while(() => b.get(left), () => {
-    let x = b.xor(b.get(sum), b.and(b.get(rest), 0xffn));
-    for (let i = 0; i < 8; i++) x = divideBit(b, x);
-    b.set(sum, x);
-    b.set(rest, b.shrU(b.get(rest), 8));
-    b.set(left, b.sub(b.get(left), 1));
-  });
+  b.while(
+    () => b.get(left),
+    () => {
+      let x = b.xor(b.get(sum), b.and(b.get(rest), 0xffn));
+      for (let i = 0; i < 8; i++) x = divideBit(b, x);
+      b.set(sum, x);
+      b.set(rest, b.shrU(b.get(rest), 8));
+      b.set(left, b.sub(b.get(left), 1));
+    },
+  );
   b.return(b.get(sum));
 });
 
@@ -112,8 +115,11 @@ export const bit: readonly Instruction[] = [
   }),
   instruction("CRC32", {
     forms: [
-      "F2 0F 38 F0 /r | r32, r/m8", "F2 REX.W + 0F 38 F0 /r | r64, r/m8",
-      "F2 0F 38 F1 /r | r32, r/m16 | o16", "F2 0F 38 F1 /r | r32, r/m32 | o32", "F2 REX.W + 0F 38 F1 /r | r64, r/m64",
+      "F2 0F 38 F0 /r | r32, r/m8",
+      "F2 REX.W + 0F 38 F0 /r | r64, r/m8",
+      "F2 0F 38 F1 /r | r32, r/m16 | o16",
+      "F2 0F 38 F1 /r | r32, r/m32 | o32",
+      "F2 REX.W + 0F 38 F1 /r | r64, r/m64",
     ],
     access: "rw r",
     feature: "sse4_2",

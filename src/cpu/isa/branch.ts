@@ -14,8 +14,20 @@ const branchWidth = (o: Sem, form: { opsize: number }): number => (o.long ? 64 :
 /** Rows of a relative branch: rel8 in every size, and relative 16- and 32-bit displacements. */
 function relative(short: string, near: string, attributes = ""): string[] {
   return [
-    ...(short ? [`${short} cb | rel8 | i64 o16 ${attributes}`, `${short} cb | rel8 | i64 o32 ${attributes}`, `${short} cb | rel8 | o64 any ${attributes}`] : []),
-    ...(near ? [`${near} cw | rel16 | i64 o16 ${attributes}`, `${near} cd | rel32 | i64 o32 ${attributes}`, `${near} cd | rel32 | o64 any ${attributes}`] : []),
+    ...(short
+      ? [
+          `${short} cb | rel8 | i64 o16 ${attributes}`,
+          `${short} cb | rel8 | i64 o32 ${attributes}`,
+          `${short} cb | rel8 | o64 any ${attributes}`,
+        ]
+      : []),
+    ...(near
+      ? [
+          `${near} cw | rel16 | i64 o16 ${attributes}`,
+          `${near} cd | rel32 | i64 o32 ${attributes}`,
+          `${near} cd | rel32 | o64 any ${attributes}`,
+        ]
+      : []),
   ];
 }
 
@@ -55,7 +67,11 @@ function setCounter(o: Sem, count: Expr, mask: Expr): void {
   o.setReg(REG.rcx, 64, o.or(o.and(o.reg(REG.rcx, 64), keep), count));
 }
 
-const indirect = (digit: number): string[] => [`FF /${digit} | r/m16 | i64`, `FF /${digit} | r/m32 | i64`, `FF /${digit} | r/m64 | o64 f64`];
+const indirect = (digit: number): string[] => [
+  `FF /${digit} | r/m16 | i64`,
+  `FF /${digit} | r/m32 | i64`,
+  `FF /${digit} | r/m64 | o64 f64`,
+];
 
 function call(o: Sem, target: Expr, width: number): void {
   o.push(width, o.nextIp());
@@ -101,7 +117,14 @@ export const branch: readonly Instruction[] = [
     },
   }),
   instruction("RET", {
-    forms: ["C3 | | i64 o16 end", "C3 | | i64 o32 end", "C3 | | o64 any end", "C2 iw | imm16 | i64 o16 end", "C2 iw | imm16 | i64 o32 end", "C2 iw | imm16 | o64 any end"],
+    forms: [
+      "C3 | | i64 o16 end",
+      "C3 | | i64 o32 end",
+      "C3 | | o64 any end",
+      "C2 iw | imm16 | i64 o16 end",
+      "C2 iw | imm16 | i64 o32 end",
+      "C2 iw | imm16 | o64 any end",
+    ],
     access: "r",
     sem: (o, [extra], form) => ret(o, branchWidth(o, form), form.operands.length > 0 ? extra : undefined),
   }),

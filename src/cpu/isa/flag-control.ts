@@ -5,7 +5,8 @@ import { SHADOW } from "../state.ts";
 import { type Instruction, instruction } from "./instruction.ts";
 import type { Sem } from "./sem.ts";
 
-const plain = (name: string, opcode: string, flags: string, sem: (o: Sem) => void): Instruction => instruction(name, { forms: [opcode], flags, sem });
+const plain = (name: string, opcode: string, flags: string, sem: (o: Sem) => void): Instruction =>
+  instruction(name, { forms: [opcode], flags, sem });
 
 /** CF changes, the other five stay. */
 function setCarry(o: Sem, cf: Expr): void {

@@ -9,7 +9,8 @@ const nothing = (): void => {};
 /** 0F 0D and 0F 18–1F: a ModRM byte, whose address is not touched (SDM 2D table A-3). ENDBR, PREFETCH and CLDEMOTE are among them. */
 const HINT_OPCODES = ["0D", "18", "19", "1A", "1B", "1C", "1D", "1E", "1F"] as const;
 
-const fence = (name: string, modrm: string, feature: string): Instruction => instruction(name, { forms: [`NP 0F AE ${modrm}+i`], feature, sem: nothing });
+const fence = (name: string, modrm: string, feature: string): Instruction =>
+  instruction(name, { forms: [`NP 0F AE ${modrm}+i`], feature, sem: nothing });
 
 /** Instructions without effect on results. */
 export const hint: readonly Instruction[] = [

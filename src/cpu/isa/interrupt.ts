@@ -31,7 +31,8 @@ function bound(o: Sem, index: Operand, limits: Operand): void {
 }
 
 /** UD0 and UD1 have a ModRM byte, and its address is never used. */
-const undefinedOpcode = (name: string, form: string): Instruction => instruction(name, { forms: [form], access: "- -", sem: (o) => o.fault(VECTOR.UD) });
+const undefinedOpcode = (name: string, form: string): Instruction =>
+  instruction(name, { forms: [form], access: "- -", sem: (o) => o.fault(VECTOR.UD) });
 
 /** Software interrupts and undefined opcodes. */
 export const interrupt: readonly Instruction[] = [

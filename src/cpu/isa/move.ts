@@ -24,11 +24,26 @@ function move(o: Sem, dst: Operand, src: Operand, form: Form): void {
 
 const mov: Instruction = instruction("MOV", {
   forms: [
-    "88 /r | r/m8, r8", ...wide("89 /r", "r/m$, r$"), "8A /r | r8, r/m8", ...wide("8B /r", "r$, r/m$"),
-    "A0 | AL, moffs8", "A1 | AX, moffs16", "A1 | EAX, moffs32", "REX.W + A1 | RAX, moffs64",
-    "A2 | moffs8, AL", "A3 | moffs16, AX", "A3 | moffs32, EAX", "REX.W + A3 | moffs64, RAX",
-    "B0 +rb ib | r8, imm8", "B8 +rw iw | r16, imm16", "B8 +rd id | r32, imm32", "REX.W + B8 +ro io | r64, imm64",
-    "C6 /0 ib | r/m8, imm8", "C7 /0 iw | r/m16, imm16", "C7 /0 id | r/m32, imm32", "REX.W + C7 /0 id | r/m64, imm32",
+    "88 /r | r/m8, r8",
+    ...wide("89 /r", "r/m$, r$"),
+    "8A /r | r8, r/m8",
+    ...wide("8B /r", "r$, r/m$"),
+    "A0 | AL, moffs8",
+    "A1 | AX, moffs16",
+    "A1 | EAX, moffs32",
+    "REX.W + A1 | RAX, moffs64",
+    "A2 | moffs8, AL",
+    "A3 | moffs16, AX",
+    "A3 | moffs32, EAX",
+    "REX.W + A3 | moffs64, RAX",
+    "B0 +rb ib | r8, imm8",
+    "B8 +rw iw | r16, imm16",
+    "B8 +rd id | r32, imm32",
+    "REX.W + B8 +ro io | r64, imm64",
+    "C6 /0 ib | r/m8, imm8",
+    "C7 /0 iw | r/m16, imm16",
+    "C7 /0 id | r/m32, imm32",
+    "REX.W + C7 /0 id | r/m64, imm32",
   ],
   access: "w r",
   sem: (o, [dst, src], form) => move(o, dst, src, form),
@@ -47,7 +62,13 @@ function extend(name: string, forms: readonly string[], signed: boolean): Instru
 }
 
 const exchange: Instruction = instruction("XCHG", {
-  forms: ["86 /r | r/m8, r8 | lock", ...wide("87 /r", "r/m$, r$", "lock"), "90 +rw | AX, r16", "90 +rd | EAX, r32", "REX.W + 90 +ro | RAX, r64"],
+  forms: [
+    "86 /r | r/m8, r8 | lock",
+    ...wide("87 /r", "r/m$, r$", "lock"),
+    "90 +rw | AX, r16",
+    "90 +rd | EAX, r32",
+    "REX.W + 90 +ro | RAX, r64",
+  ],
   access: "rw rw",
   sem: (o, [a, b]) => {
     const [x, y] = [o.read(a), o.read(b)];
@@ -79,7 +100,11 @@ const compareExchange: Instruction = instruction("CMPXCHG", {
     if (dst.kind === "mem") o.write(dst, o.select(equal, source, old));
     o.flagsSub(w, accumulator, old, o.zext(o.sub(accumulator, old), w));
     // Of two registers only the one that changes is written: the other's upper half stays.
-    o.if(equal, () => dst.kind === "reg" && o.write(dst, source), () => o.setReg(REG.rax, w, old));
+    o.if(
+      equal,
+      () => dst.kind === "reg" && o.write(dst, source),
+      () => o.setReg(REG.rax, w, old),
+    );
   },
 });
 

@@ -60,7 +60,12 @@ const divide128: Routine = routine("div.128", ["i64", "i64", "i64"], "i64", (b, 
 
 const UNDEFINED = "SF ZF AF PF";
 
-const oneOperand = (digit: number): string[] => [`F6 /${digit} | r/m8`, `F7 /${digit} | r/m16`, `F7 /${digit} | r/m32`, `REX.W + F7 /${digit} | r/m64`];
+const oneOperand = (digit: number): string[] => [
+  `F6 /${digit} | r/m8`,
+  `F7 /${digit} | r/m16`,
+  `F7 /${digit} | r/m32`,
+  `REX.W + F7 /${digit} | r/m64`,
+];
 
 /** The double-width product goes to AX, DX:AX, EDX:EAX or RDX:RAX; CF = OF = its upper half counts. */
 function setProduct(o: Sem, width: number, low: Expr, high: Expr, carry: Expr): void {
@@ -168,12 +173,24 @@ function idiv64(o: Sem, d: Expr): void {
 /** Multiplication and division. */
 export const muldiv: readonly Instruction[] = [
   instruction("MUL", { forms: oneOperand(4), access: "r", flags: "CF OF", undefinedFlags: UNDEFINED, sem: (o, [src]) => mul(o, src) }),
-  instruction("IMUL", { forms: oneOperand(5), access: "r", flags: "CF OF", undefinedFlags: UNDEFINED, sem: (o, [src]) => imulWide(o, src) }),
+  instruction("IMUL", {
+    forms: oneOperand(5),
+    access: "r",
+    flags: "CF OF",
+    undefinedFlags: UNDEFINED,
+    sem: (o, [src]) => imulWide(o, src),
+  }),
   instruction("IMUL", {
     forms: [
-      "0F AF /r | r16, r/m16", "0F AF /r | r32, r/m32", "REX.W + 0F AF /r | r64, r/m64",
-      "6B /r ib | r16, r/m16, imm8", "6B /r ib | r32, r/m32, imm8", "REX.W + 6B /r ib | r64, r/m64, imm8",
-      "69 /r iw | r16, r/m16, imm16", "69 /r id | r32, r/m32, imm32", "REX.W + 69 /r id | r64, r/m64, imm32",
+      "0F AF /r | r16, r/m16",
+      "0F AF /r | r32, r/m32",
+      "REX.W + 0F AF /r | r64, r/m64",
+      "6B /r ib | r16, r/m16, imm8",
+      "6B /r ib | r32, r/m32, imm8",
+      "REX.W + 6B /r ib | r64, r/m64, imm8",
+      "69 /r iw | r16, r/m16, imm16",
+      "69 /r id | r32, r/m32, imm32",
+      "REX.W + 69 /r id | r64, r/m64, imm32",
     ],
     access: "rw r r",
     flags: "CF OF",

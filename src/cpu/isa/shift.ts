@@ -12,8 +12,12 @@ function rows(digits: readonly number[]): string[] {
     digits.flatMap((d) => [16, 32, 64].map((w) => `${w === 64 ? "REX.W + " : ""}${opcode.replace("$", String(d))} | r/m${w}, ${count}`));
   const byte = (opcode: string, count: string): string[] => digits.map((d) => `${opcode.replace("$", String(d))} | r/m8, ${count}`);
   return [
-    ...byte("D0 /$", "1"), ...sized("D1 /$", "1"), ...byte("D2 /$", "CL"), ...sized("D3 /$", "CL"),
-    ...byte("C0 /$ ib", "imm8"), ...sized("C1 /$ ib", "imm8"),
+    ...byte("D0 /$", "1"),
+    ...sized("D1 /$", "1"),
+    ...byte("D2 /$", "CL"),
+    ...sized("D3 /$", "CL"),
+    ...byte("C0 /$ ib", "imm8"),
+    ...sized("C1 /$ ib", "imm8"),
   ];
 }
 

@@ -12,12 +12,20 @@ export function slotWidth(o: Sem, form: Form): 16 | 32 | 64 {
 
 /** Rows of an instruction without explicit size: 16 bits, 32 bits outside and 64 bits inside 64-bit mode. */
 function implicit(opcode: string, operands = "", attributes = ""): string[] {
-  return [`${opcode} | ${operands} | o16 ${attributes}`, `${opcode} | ${operands} | i64 o32 ${attributes}`, `${opcode} | ${operands} | o64 any ${attributes}`];
+  return [
+    `${opcode} | ${operands} | o16 ${attributes}`,
+    `${opcode} | ${operands} | i64 o32 ${attributes}`,
+    `${opcode} | ${operands} | o64 any ${attributes}`,
+  ];
 }
 
 const legacyOnly = (opcode: string, operands = ""): string[] => [`${opcode} | ${operands} | i64 o16`, `${opcode} | ${operands} | i64 o32`];
 
-const general = (digit: number, opcode: string): string[] => [`${opcode} /${digit} | r/m16`, `${opcode} /${digit} | r/m32 | i64`, `${opcode} /${digit} | r/m64 | o64 d64`];
+const general = (digit: number, opcode: string): string[] => [
+  `${opcode} /${digit} | r/m16`,
+  `${opcode} /${digit} | r/m32 | i64`,
+  `${opcode} /${digit} | r/m64 | o64 d64`,
+];
 
 // ── PUSH and POP ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,7 +112,11 @@ function changeFlags(o: Sem, mask: Expr, value: Expr): void {
   o.setState("eflags", changed);
   o.setArithmetic(o.and(value, ARITHMETIC));
   // AC decides about alignment checks and SMAP, hence about the TLB view.
-  o.if(bits(o, o.xor(changed, old), EFLAGS.AC), () => o.refresh(), () => o.updateAttention());
+  o.if(
+    bits(o, o.xor(changed, old), EFLAGS.AC),
+    () => o.refresh(),
+    () => o.updateAttention(),
+  );
 }
 
 /** POPF of virtual-8086 mode with VME: IF goes to VIF (SDM 3A §20.3.2). */
@@ -139,11 +151,14 @@ function popFlags(o: Sem, form: Form): void {
 function copyDisplay(o: Sem, width: number, level: Expr, frame: Expr, push: (e: Expr) => void): void {
   const left = o.variable(o.sub(level, 1));
   const from = o.variable(o.reg(REG.rbp, 64));
-  o.while(() => o.get(left), () => {
-    o.set(from, o.sub(o.get(from), BigInt(width >> 3)));
-    push(o.loadMemory(o.stackLinear(o.get(from), width >> 3, false), width));
-    o.set(left, o.sub(o.get(left), 1));
-  });
+  o.while(
+    () => o.get(left),
+    () => {
+      o.set(from, o.sub(o.get(from), BigInt(width >> 3)));
+      push(o.loadMemory(o.stackLinear(o.get(from), width >> 3, false), width));
+      o.set(left, o.sub(o.get(left), 1));
+    },
+  );
   push(o.zext(frame, width));
 }
 
@@ -184,10 +199,20 @@ function leave(o: Sem, form: Form): void {
 export const stack: readonly Instruction[] = [
   instruction("PUSH", {
     forms: [
-      "50 +rw | r16", "50 +rd | r32 | i64", "50 +ro | r64 | o64 d64", ...general(6, "FF"),
-      ...implicit("6A ib", "imm8"), "68 iw | imm16 | o16", "68 id | imm32 | i64 o32", "68 id | imm32 | o64 any",
-      ...legacyOnly("06", "ES"), ...legacyOnly("0E", "CS"), ...legacyOnly("16", "SS"), ...legacyOnly("1E", "DS"),
-      ...implicit("0F A0", "FS"), ...implicit("0F A8", "GS"),
+      "50 +rw | r16",
+      "50 +rd | r32 | i64",
+      "50 +ro | r64 | o64 d64",
+      ...general(6, "FF"),
+      ...implicit("6A ib", "imm8"),
+      "68 iw | imm16 | o16",
+      "68 id | imm32 | i64 o32",
+      "68 id | imm32 | o64 any",
+      ...legacyOnly("06", "ES"),
+      ...legacyOnly("0E", "CS"),
+      ...legacyOnly("16", "SS"),
+      ...legacyOnly("1E", "DS"),
+      ...implicit("0F A0", "FS"),
+      ...implicit("0F A8", "GS"),
     ],
     access: "r",
     sem: (o, [src], form) => push(o, src, form),

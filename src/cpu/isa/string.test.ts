@@ -15,8 +15,18 @@ const PRESENT_WRITABLE = 3n;
 const HLT = 0xf4;
 
 const NO_DEVICES: CpuHost = {
-  portRead: () => 0, portWrite: () => {}, mmioRead: () => 0, mmioWrite: () => {}, acknowledgeInterrupt: () => -1, readTsc: () => 0n,
-  readMsr: () => undefined, writeMsr: () => undefined, readCr8: () => 0, writeCr8: () => {}, random: () => 0n, ferr: () => {},
+  portRead: () => 0,
+  portWrite: () => {},
+  mmioRead: () => 0,
+  mmioWrite: () => {},
+  acknowledgeInterrupt: () => -1,
+  readTsc: () => 0n,
+  readMsr: () => undefined,
+  writeMsr: () => undefined,
+  readCr8: () => 0,
+  writeCr8: () => {},
+  random: () => 0n,
+  ferr: () => {},
 };
 
 const program = new InterpreterProgram();
@@ -35,7 +45,16 @@ class Bench {
     for (let at = 0; at < RAM; at += 0x1000) this.map(at, true);
     this.memory.write(CODE, Uint8Array.from([...code, HLT]));
     const r = this.cpu.registers;
-    for (const [name, value] of Object.entries({ cr0: 0x8001_0033n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd00n, rip: BigInt(CODE), rsp: 0x7000n, idtrLimit: 0n })) r.set(name, value);
+    for (const [name, value] of Object.entries({
+      cr0: 0x8001_0033n,
+      cr3: 0x1000n,
+      cr4: 0x20n,
+      efer: 0xd00n,
+      rip: BigInt(CODE),
+      rsp: 0x7000n,
+      idtrLimit: 0n,
+    }))
+      r.set(name, value);
     r.set("rflags", 2n);
     for (const s of ["es", "ss", "ds", "fs", "gs"] as const) r.setSegment(s, { selector: 8, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
     r.setSegment("cs", { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xa09b });
@@ -130,7 +149,11 @@ describe.each(["evaluator", "interpreter"] as const)("string instructions on the
     bench.map(TARGET + 0x1000, false);
     expect(bench.run()).toBe("shutdown");
     expect([bench.get("rip"), bench.get("rcx"), bench.get("rsi"), bench.get("rdi"), bench.get("cr2")]).toEqual([
-      CODE, 9000 - 4096, SOURCE + 4096, TARGET + 4096, TARGET + 4096,
+      CODE,
+      9000 - 4096,
+      SOURCE + 4096,
+      TARGET + 4096,
+      TARGET + 4096,
     ]);
     bench.map(TARGET + 0x1000, true);
     expect(bench.resume()).toBe("halt");

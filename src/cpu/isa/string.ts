@@ -239,7 +239,11 @@ function fillSpan(o: Sem, c: Cursor, elements: Expr): Expr {
     const value = o.reg(REG.rax, c.width);
     const low = o.and(value, 0xffn);
     const uniform = o.eq(value, o.zext(o.mul(low, 0x0101_0101_0101_0101n), c.width));
-    o.if(uniform, () => o.fill(host, o.wrap(low), o.wrap(bytes)), () => fillElements(o, c, host, value, o.wrap(bytes)));
+    o.if(
+      uniform,
+      () => o.fill(host, o.wrap(low), o.wrap(bytes)),
+      () => fillElements(o, c, host, value, o.wrap(bytes)),
+    );
     give(bytes);
   });
 }
@@ -247,10 +251,13 @@ function fillSpan(o: Sem, c: Cursor, elements: Expr): Expr {
 function fillElements(o: Sem, c: Cursor, host: Expr, value: Expr, bytes: Expr): void {
   const end = o.add(host, bytes);
   const to = o.variable(host);
-  o.while(() => o.ltU(o.get(to), end), () => {
-    o.store(c.width === 64 ? "i64.store" : `i64.store${c.width}`, o.get(to), value);
-    o.set(to, o.add(o.get(to), c.bytes));
-  });
+  o.while(
+    () => o.ltU(o.get(to), end),
+    () => {
+      o.store(c.width === 64 ? "i64.store" : `i64.store${c.width}`, o.get(to), value);
+      o.set(to, o.add(o.get(to), c.bytes));
+    },
+  );
 }
 
 // ── the instructions ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,7 +270,10 @@ const port = (o: Sem): Expr => o.wrap(o.reg(REG.rdx, 16));
 
 const OPERATIONS: readonly Operation[] = [
   {
-    name: "MOVS", opcode: "A4", ...both, span: copySpan,
+    name: "MOVS",
+    opcode: "A4",
+    ...both,
+    span: copySpan,
     element: (o, c) => {
       const value = o.loadMemory(sourceLinear(o, c), c.width);
       o.storeMemory(destinationLinear(o, c, true), c.width, value);
@@ -271,7 +281,9 @@ const OPERATIONS: readonly Operation[] = [
     },
   },
   {
-    name: "CMPS", opcode: "A6", ...both,
+    name: "CMPS",
+    opcode: "A6",
+    ...both,
     element: (o, c) => {
       // The destination first, as on silicon: it decides which of two faults is seen.
       const b = o.loadMemory(destinationLinear(o, c, false), c.width);
@@ -279,25 +291,34 @@ const OPERATIONS: readonly Operation[] = [
     },
   },
   {
-    name: "STOS", opcode: "AA", ...toDestination, span: fillSpan,
+    name: "STOS",
+    opcode: "AA",
+    ...toDestination,
+    span: fillSpan,
     element: (o, c) => {
       o.storeMemory(destinationLinear(o, c, true), c.width, o.reg(REG.rax, c.width));
       return undefined;
     },
   },
   {
-    name: "LODS", opcode: "AC", ...fromSource,
+    name: "LODS",
+    opcode: "AC",
+    ...fromSource,
     element: (o, c) => {
       o.setReg(REG.rax, c.width, o.loadMemory(sourceLinear(o, c), c.width));
       return undefined;
     },
   },
   {
-    name: "SCAS", opcode: "AE", ...toDestination,
+    name: "SCAS",
+    opcode: "AE",
+    ...toDestination,
     element: (o, c) => ({ a: o.reg(REG.rax, c.width), b: o.loadMemory(destinationLinear(o, c, false), c.width) }),
   },
   {
-    name: "INS", opcode: "6C", ...toDestination,
+    name: "INS",
+    opcode: "6C",
+    ...toDestination,
     prepare: (o, bytes) => requirePort(o, port(o), bytes),
     // The port is read once only, so the destination is checked before.
     element: (o, c) => {
@@ -308,7 +329,9 @@ const OPERATIONS: readonly Operation[] = [
     },
   },
   {
-    name: "OUTS", opcode: "6E", ...fromSource,
+    name: "OUTS",
+    opcode: "6E",
+    ...fromSource,
     prepare: (o, bytes) => requirePort(o, port(o), bytes),
     element: (o, c) => {
       o.call(portWrite, port(o), o.i32(c.bytes), o.wrap(o.loadMemory(sourceLinear(o, c), c.width)));

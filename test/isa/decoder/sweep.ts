@@ -41,24 +41,30 @@ function modrmBytes(prefixed: boolean): number[] {
   return list;
 }
 
+/** Prefixes and opcode bytes that are tried in a mode. */
+function* heads(mode: SweepMode): Generator<{ readonly prefixed: boolean; readonly bytes: readonly number[] }> {
+  const prefixLists = mode === 64 ? [...LEGACY_PREFIXES, ...REX_PREFIXES] : LEGACY_PREFIXES;
+  for (const prefixes of prefixLists) {
+    for (const [map, escape] of MAPS.entries()) {
+      for (let opcode = 0; opcode < 256; opcode++) {
+        if (isOpcode(map, opcode, mode)) yield { prefixed: prefixes.length > 0, bytes: [...prefixes, ...escape, opcode] };
+      }
+    }
+  }
+}
+
 /** Calls `visit` with the bytes of every case (CASE_BYTES each, reused). */
 export function sweep(visit: (bytes: Uint8Array) => void): void {
   const bytes = new Uint8Array(CASE_BYTES);
   for (const mode of SWEEP_MODES) {
-    for (const prefixes of mode === 64 ? [...LEGACY_PREFIXES, ...REX_PREFIXES] : LEGACY_PREFIXES) {
-      for (let map = 0; map < 4; map++) {
-        for (let opcode = 0; opcode < 256; opcode++) {
-          if (!isOpcode(map, opcode, mode)) continue;
-          const head = [...prefixes, ...MAPS[map]!, opcode];
-          for (const modrm of modrmBytes(prefixes.length > 0)) {
-            // A SIB byte without base (mod 0, base 5) has a displacement of its own: alternate.
-            const sib = modrm & 8 ? 0x65 : 0x24;
-            bytes.fill(0x11);
-            bytes[0] = mode;
-            bytes.set([...head, modrm, sib], 1);
-            visit(bytes);
-          }
-        }
+    for (const head of heads(mode)) {
+      for (const modrm of modrmBytes(head.prefixed)) {
+        // A SIB byte without base (mod 0, base 5) has a displacement of its own: alternate.
+        const sib = modrm & 8 ? 0x65 : 0x24;
+        bytes.fill(0x11);
+        bytes[0] = mode;
+        bytes.set([...head.bytes, modrm, sib], 1);
+        visit(bytes);
       }
     }
   }
