@@ -38,6 +38,9 @@ function setUpPic(guest: BareGuest): BareGuest {
   return guest;
 }
 
+/** A value as four bytes. */
+const word = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
+
 const COUNTER = 0x30_0000;
 const BELOW = 2;
 
@@ -126,6 +129,20 @@ describe("a guest", () => {
     void machine.serialInput(Uint8Array.of(0x78));
     await host.until(() => host.end !== undefined);
     expect([host.end, host.output.serial]).toEqual([{ kind: "powerOff" }, ">ABCX"]);
+  });
+
+  it("runs code at the top of its memory, across pages, also where host addresses have their highest bit set", async () => {
+    // MOV EDX, 3F8h / MOV AL, '!' / OUT DX, AL / RET, from every place before and behind a page's end, written two bytes at a time.
+    const code = [0xba, 0xf8, 0x03, 0, 0, 0xb0, 0x21, 0xee, 0xc3, 0x90];
+    const guest = new BareGuest().raw(0xbc, 0, 0, 0x40, 0);
+    for (const at of [0xbff0_0ff8, 0xbff1_0ffb, 0xbff2_0fff, 0x8000_0ffe, 0x7fff_fffc]) {
+      for (let index = 0; index < code.length; index += 2) {
+        guest.raw(0x66, 0xc7, 0x05, ...word(at + index), code[index]!, code[index + 1]!);
+      }
+      guest.raw(0xb8, ...word(at), 0xff, 0xd0);
+    }
+    const { end, host } = await run(guest.powerOff(), { memory: "3584M" });
+    expect([end.kind, host.output.serial]).toEqual(["powerOff", "!!!!!"]);
   });
 
   it("reads a disk over virtio, which the processor only waits for", async () => {

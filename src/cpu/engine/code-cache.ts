@@ -85,7 +85,7 @@ export class CodeCache {
       h.requestFlush();
     }
     const first = h.base + ARENA + this.#next;
-    const pageEnd = (host & ~0xfff) + 0x1000;
+    const pageEnd = ((host & ~0xfff) >>> 0) + 0x1000;
     let record = first;
     let address = host;
     let n = 0;
