@@ -10,6 +10,8 @@ const MAX_INSTRUCTIONS = 20_000;
 /** Instructions between looks at whether the program has ended, and how many looks there are at most. */
 const SLICE = 500;
 const MAX_SLICES = 50;
+/** Slices in a row without a completed instruction: exceptions without end. */
+const MAX_IDLE_SLICES = 3;
 
 /** The devices of the test machine: ports for checks, and the interrupt pins. */
 class Devices implements CpuHost {
@@ -122,8 +124,11 @@ export class ProcessorRunner implements ProgramRunner {
   }
 
   #runToEnd(processor: Processor, devices: Devices): Ending {
-    for (let i = 0; i < MAX_SLICES && processor.instructions < MAX_INSTRUCTIONS; i++) {
+    let idle = 0;
+    for (let i = 0; i < MAX_SLICES && idle < MAX_IDLE_SLICES && processor.instructions < MAX_INSTRUCTIONS; i++) {
+      const before = processor.instructions;
       const exit = processor.run(SLICE);
+      idle = exit === "budget" && processor.instructions === before ? idle + 1 : 0;
       if (devices.finished) return "finished";
       if (exit === "shutdown") return "shutdown";
       if (exit === "halt" && !devices.wake()) return "halted";
