@@ -85,11 +85,7 @@ export class CodeCache {
       h.requestFlush();
     }
     const first = h.base + ARENA + this.#next;
-<<<<<<< Updated upstream
     const pageEnd = ((host & ~0xfff) >>> 0) + 0x1000;
-=======
-    const pageEnd = host - (host & 0xfff) + 0x1000;
->>>>>>> Stashed changes
     let record = first;
     let address = host;
     let n = 0;
