@@ -14,7 +14,7 @@ import type { Body, Callee, Label, Routine, Signature, Stmt } from "../ir/types.
 import { children } from "../ir/liveness.ts";
 import { HOST_FUNCTIONS } from "../host-calls.ts";
 import { buildHandler, type Handler, type HandlerSet } from "../isa/handlers.ts";
-import { at, EXIT, ZERO } from "../state.ts";
+import { at, EXIT, type StateName, ZERO } from "../state.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
@@ -109,6 +109,17 @@ function compile(body: Body, resolve: (c: Callee) => number): [locals: LocalPool
   return [locals.types, code];
 }
 
+/** Locals of the loop; `budget` is what is left of `given`. Hot cases take further ones behind them. */
+const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5 } as const;
+const PARAMETERS = 2;
+
+/** Labels that hot cases branch to. */
+interface LoopLabels {
+  readonly cold: Label;
+  readonly again: Label;
+  readonly out: Label;
+}
+
 /**
  * run(base, budget) → EXIT reason.
  *
@@ -120,8 +131,7 @@ function compile(body: Body, resolve: (c: Callee) => number): [locals: LocalPool
  */
 class RunLoop {
   readonly code: Code = new Code();
-  /** Locals: 0 base, 1 budget given, 2 record, 3 view, 4 budget left, 5 next record. */
-  readonly locals: LocalPool = new LocalPool(2);
+  readonly locals: LocalPool = new LocalPool(PARAMETERS);
   readonly #resolve: (c: Callee) => number;
   readonly #handlerType: number;
 
@@ -129,102 +139,120 @@ class RunLoop {
     this.#handlerType = handlerType;
     this.#resolve = resolve;
     const c = this.code;
-    const [base, given] = [0, 1];
-    const local = (): number => this.locals.alloc("i32");
-    const [record, view, budget, next] = [local(), local(), local(), local()] as const;
-    const call = (r: Routine, ...args: number[]): Code => {
-      for (const a of args) c.localGet(a);
-      return c.call(resolve(r));
-    };
-    const load = (name: Parameters<typeof at>[0]): Code => c.localGet(base).memory("i32.load", at(name));
-    const indirect = (): Code =>
-      c.localGet(record).localGet(base).localGet(record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#handlerType);
-    const pinned = [record, view, budget, next].length + 2;
-
-    c.localGet(given).localSet(budget);
-    call(resume, base).localSet(record);
+    this.#pin();
+    c.localGet(LOCAL.given).localSet(LOCAL.budget);
+    this.#call(resume, LOCAL.base).localSet(LOCAL.record);
     c.loop(); // outer
-    c.localGet(record).op("i32.eqz").if();
-    this.#account(base, given, budget);
-    load("exit").return().end();
-
-    load("attention").if();
-    indirect().localSet(next);
-    call(attend, base, record, next).localSet(record);
-    c.localGet(budget).i32(1).op("i32.sub").localTee(budget).i32(0).op("i32.lt_s").if();
-    this.#leave(base, given, budget, record);
-    c.end().br(1).end();
-
-    load("tlbView").localSet(view);
-    const cold: Label = { kind: "block" };
-    const again: Label = { kind: "loop" };
-    const out: Label = { kind: "block" };
-    c.block(); // out
-    c.block(); // attention or slow: `next` decides
-    c.loop(); // again
-    if (profile) this.#count(base, record, next);
-    c.block(); // cold
-    const outer = [undefined, out, undefined, again, cold];
-    for (let i = 0; i < hot.length; i++) c.block();
-    c.localGet(record).memory("i32.load8_u", RECORD.hot);
-    // Case 0 is "none"; case n is hot[n - 1], whose code follows the n-th innermost end.
-    c.brTable([hot.length, ...hot.map((_, i) => i)], hot.length);
-    hot.forEach((h, i) => {
-      c.end();
-      const labels = [...outer, ...Array.from({ length: hot.length - 1 - i }, () => undefined)];
-      this.#hotCase(h, { cold, again, out }, labels, [record, base, view, budget], pinned);
-    });
-    c.end(); // cold
-    indirect().localTee(next).op("i32.eqz").brIf(1);
-    load("attention").brIf(1);
-    c.localGet(next).localSet(record);
-    load("tlbView").localSet(view);
-    c.localGet(budget).i32(1).op("i32.sub").localTee(budget).i32(0).op("i32.ge_s").brIf(0);
-    c.br(2); // out
-    c.end(); // again
-    c.end(); // attention or slow
-    call(attend, base, record, next).localSet(record);
+    c.localGet(LOCAL.record).op("i32.eqz").if();
+    this.#account();
+    this.#load("exit").return().end();
+    this.#attentive();
+    this.#fast(hot, profile);
     c.br(1); // outer
     c.end(); // out
-    this.#leave(base, given, budget, record);
+    this.#leave();
     c.end(); // outer
     c.unreachable();
   }
 
-  #count(base: number, record: number, scratch: number): void {
-    const c = this.code;
-    const field = (name: "index" | "seg"): Code => c.localGet(record).memory("i32.load8_u", RECORD[name]).i32(ZERO).op("i32.ne");
-    c.localGet(record).memory("i32.load16_u", RECORD.cold).i32(2).op("i32.shl");
-    field("index");
-    field("seg").op("i32.or").op("i32.or");
-    c.localGet(record).memory("i64.load", RECORD.imm).i64(4096n).op("i64.ge_u").i32(1).op("i32.shl").op("i32.or");
-    c.i32(3).op("i32.shl").localGet(base).op("i32.add");
-    c.localTee(scratch).localGet(scratch).memory("i64.load", PROFILE).i64(1n).op("i64.add").memory("i64.store", PROFILE);
+  /** Takes the loop's own locals out of the pool. */
+  #pin(): void {
+    this.locals.reset();
+    for (let i = PARAMETERS; i <= LOCAL.next; i++) this.locals.alloc("i32");
   }
 
-  #hotCase(
-    h: HotCase,
-    labels: { cold: Label; again: Label; out: Label },
-    outer: readonly (Label | undefined)[],
-    params: readonly number[],
-    pinned: number,
-  ): void {
+  #call(r: Routine, ...locals: number[]): Code {
+    for (const local of locals) this.code.localGet(local);
+    return this.code.call(this.#resolve(r));
+  }
+
+  #load(name: StateName): Code {
+    return this.code.localGet(LOCAL.base).memory("i32.load", at(name));
+  }
+
+  /** The record's complete handler. */
+  #complete(): Code {
+    const c = this.code.localGet(LOCAL.record).localGet(LOCAL.base);
+    return c.localGet(LOCAL.record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#handlerType);
+  }
+
+  #countDown(): Code {
+    return this.code.localGet(LOCAL.budget).i32(1).op("i32.sub").localTee(LOCAL.budget).i32(0);
+  }
+
+  #attentive(): void {
+    this.#load("attention").if();
+    this.#complete().localSet(LOCAL.next);
+    this.#call(attend, LOCAL.base, LOCAL.record, LOCAL.next).localSet(LOCAL.record);
+    this.#countDown().op("i32.lt_s").if();
+    this.#leave();
+    this.code.end().br(1).end();
+  }
+
+  /** Ends within the block `out`, behind which the budget is used up. */
+  #fast(hot: readonly HotCase[], profile: boolean): void {
+    const c = this.code;
+    this.#load("tlbView").localSet(LOCAL.view);
+    c.block(); // out
+    c.block(); // attention or slow: `next` decides
+    c.loop(); // again
+    if (profile) this.#count();
+    c.block(); // cold
+    this.#hotCases(hot);
+    c.end(); // cold
+    this.#complete().localTee(LOCAL.next).op("i32.eqz").brIf(1);
+    this.#load("attention").brIf(1);
+    c.localGet(LOCAL.next).localSet(LOCAL.record);
+    this.#load("tlbView").localSet(LOCAL.view);
+    this.#countDown().op("i32.ge_s").brIf(0);
+    c.br(2); // out
+    c.end(); // again
+    c.end(); // attention or slow
+    this.#call(attend, LOCAL.base, LOCAL.record, LOCAL.next).localSet(LOCAL.record);
+  }
+
+  #hotCases(hot: readonly HotCase[]): void {
+    const c = this.code;
+    const labels: LoopLabels = { cold: { kind: "block" }, again: { kind: "loop" }, out: { kind: "block" } };
+    const outer = [undefined, labels.out, undefined, labels.again, labels.cold];
+    for (let i = 0; i < hot.length; i++) c.block();
+    c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot);
+    // Case 0 is "none"; case n is hot[n - 1], whose code follows the n-th innermost end.
+    c.brTable([hot.length, ...hot.map((_, i) => i)], hot.length);
+    hot.forEach((h, i) => {
+      c.end();
+      this.#hotCase(h, labels, [...outer, ...Array.from({ length: hot.length - 1 - i }, () => undefined)]);
+    });
+  }
+
+  #hotCase(h: HotCase, labels: LoopLabels, outer: readonly (Label | undefined)[]): void {
     const body = buildHandler(h.handler, (name) => new HotSem(name, labels, h.shape));
-    this.locals.reset();
-    for (let i = 2; i < pinned; i++) this.locals.alloc("i32");
+    this.#pin();
+    const params = [LOCAL.record, LOCAL.base, LOCAL.view, LOCAL.budget];
     emit(body, { code: this.code, locals: this.locals, params, resolve: this.#resolve, outer });
   }
 
-  /** Adds the instructions of this run to `retired`. */
-  #account(base: number, given: number, budget: number): void {
-    this.code.localGet(base).localGet(base).memory("i64.load", at("retired"));
-    this.code.localGet(given).localGet(budget).op("i32.sub").op("i64.extend_i32_u").op("i64.add").memory("i64.store", at("retired"));
+  #count(): void {
+    const c = this.code;
+    const field = (name: "index" | "seg"): Code => c.localGet(LOCAL.record).memory("i32.load8_u", RECORD[name]).i32(ZERO).op("i32.ne");
+    c.localGet(LOCAL.record).memory("i32.load16_u", RECORD.cold).i32(2).op("i32.shl");
+    field("index");
+    field("seg").op("i32.or").op("i32.or");
+    c.localGet(LOCAL.record).memory("i64.load", RECORD.imm).i64(4096n).op("i64.ge_u").i32(1).op("i32.shl").op("i32.or");
+    c.i32(3).op("i32.shl").localGet(LOCAL.base).op("i32.add");
+    c.localTee(LOCAL.next).localGet(LOCAL.next).memory("i64.load", PROFILE).i64(1n).op("i64.add").memory("i64.store", PROFILE);
   }
 
-  /** The budget is used up: the address of `record` becomes `rip`. */
-  #leave(base: number, given: number, budget: number, record: number): void {
-    this.#account(base, given, budget);
-    this.code.localGet(base).localGet(record).call(this.#resolve(settle));
+  /** Adds the instructions of this run to `retired`. */
+  #account(): void {
+    const c = this.code.localGet(LOCAL.base).localGet(LOCAL.base).memory("i64.load", at("retired"));
+    c.localGet(LOCAL.given).localGet(LOCAL.budget).op("i32.sub").op("i64.extend_i32_u").op("i64.add").memory("i64.store", at("retired"));
+  }
+
+  /** The budget is used up: the address of the record becomes `rip`. */
+  #leave(): void {
+    this.#account();
+    this.#call(settle, LOCAL.base, LOCAL.record);
     this.code.i32(EXIT.budget).return();
   }
 }
