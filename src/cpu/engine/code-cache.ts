@@ -3,7 +3,8 @@
 // A block is a run of instructions from one entry to an unconditional branch, the end of its page, or MAX_BLOCK. All blocks of a
 // page hang on a list; the page's 64 granule bits (page table) tell stores whether to call here at all.
 import { type Decoder, STATUS } from "../decode/decoder.ts";
-import { at } from "../state.ts";
+import { VECTOR } from "../mmu/control.ts";
+import { at, FAULT, MODE } from "../state.ts";
 import { INTERNAL } from "./internal.ts";
 import {
   ARENA,
@@ -86,18 +87,16 @@ export class CodeCache {
     }
     const first = h.base + ARENA + this.#next;
     const pageEnd = ((host & ~0xfff) >>> 0) + 0x1000;
+    const codeEnd = host + this.#bytesLeft(mode);
     let record = first;
     let address = host;
     let n = 0;
     for (;;) {
       const status = h.decoder.decode(h.u8, address, pageEnd, mode);
-      if (status === STATUS.more) {
-        if (n > 0) record = this.#internal(record, INTERNAL.end, address & 0xfff, n);
-        else {
-          const end = this.#crossPage(first, host, mode);
-          if (end === 0) return 0;
-          return first;
-        }
+      const isBeyond = (status === STATUS.more ? pageEnd + 1 : address + h.decoder.length) > codeEnd;
+      if (isBeyond || status === STATUS.more) {
+        if (n === 0) return (isBeyond ? this.#limitFault() : this.#crossPage(first, host, mode, codeEnd)) === 0 ? 0 : first;
+        record = this.#internal(record, INTERNAL.end, address & 0xfff, n);
         break;
       }
       n++;
@@ -113,13 +112,27 @@ export class CodeCache {
     return first;
   }
 
+  /** Bytes from the instruction at `rip` to the end of its segment; 64-bit code has none (SDM 3A §5.3). */
+  #bytesLeft(mode: number): number {
+    const { view, base } = this.#h;
+    return mode & MODE.long ? Infinity : view.getUint32(base + at("csLimit"), true) - view.getUint32(base + at("rip"), true) + 1;
+  }
+
+  /** Makes #GP(0) pending, for an instruction that reaches beyond its segment's end. */
+  #limitFault(): 0 {
+    const { view, base } = this.#h;
+    view.setInt32(base + at("fault"), VECTOR.GP | FAULT.pending | FAULT.hasCode, true);
+    view.setInt32(base + at("faultCode"), 0, true);
+    return 0;
+  }
+
   /** With a reserve for what is decoded until the loop comes back to the host. */
   #nearlyFull(): boolean {
     return this.#next > ARENA_SIZE - RESERVE || this.#blocks > MAX_BLOCKS - RESERVE_BLOCKS || this.#hashUsed > CODE_HASH_ENTRIES / 2;
   }
 
   /** An instruction over a page border: a check of the second page, the instruction, and a way on. */
-  #crossPage(first: number, host: number, mode: number): number {
+  #crossPage(first: number, host: number, mode: number, codeEnd: number): number {
     const h = this.#h;
     const offset = host & 0xfff;
     const inFirst = 0x1000 - offset;
@@ -128,6 +141,7 @@ export class CodeCache {
     this.#crossing.set(h.u8.subarray(host, host + inFirst));
     for (let i = 0; i < 16; i++) this.#crossing[inFirst + i] = second === 0 ? h.fetchDevice(inFirst + i) : h.u8[second + i]!;
     const status = h.decoder.decode(this.#crossing, 0, inFirst + 16, mode);
+    if (host + h.decoder.length > codeEnd) return this.#limitFault();
     let record = this.#internal(first, INTERNAL.crossing, offset, 0);
     h.view.setInt32(first + RECORD.imm, second, true);
     record = this.#write(record, status, offset, 1);

@@ -64,14 +64,16 @@ export const enterAnew: Routine = routine(
   (b, base, lin) => {
     b.store("i64.store", base, b.and(lin, ~0xfffn), at("ripPage"));
     const slot = jumpSlot(b, base, lin);
-    const ip = b.and(b.sub(lin, b.load("i64.load", base, at("csBase"))), b.load("i64.load", base, at("ipMask")));
+    const offset = b.and(b.sub(lin, b.load("i64.load", base, at("csBase"))), 0xffff_ffffn);
+    const ip = b.and(offset, b.load("i64.load", base, at("ipMask")));
     const long = b.and(b.load("i32.load", base, at("mode")), MODE.long);
     b.if(
       long,
       () => b.store("i64.store", base, lin, at("rip")),
       () => {
         b.store("i64.store", base, ip, at("rip"));
-        b.if(b.gtU(ip, b.extU(b.load("i32.load", base, at("csLimit")))), () => {
+        // Code that runs out of 64 KiB has left its segment, though its IP is 0 again.
+        b.if(b.gtU(offset, b.extU(b.load("i32.load", base, at("csLimit")))), () => {
           b.call(raise, base, b.i32(VECTOR.GP | FAULT.hasCode | FAULT.ripValid), b.i32(0));
           b.return(b.i32(0));
         });
