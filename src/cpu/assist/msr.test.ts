@@ -38,14 +38,20 @@ class Bare {
   }
 }
 
+/** `value` with so many low bytes saying write-back. */
+function withTypes(value: bigint, types: number): bigint {
+  const bytes = (1n << BigInt(types * 8)) - 1n;
+  return (value & ~bytes) | (0x0606_0606_0606_0606n & bytes);
+}
+
 const GP = { vector: 13, code: 0 };
 
 describe("model-specific registers", () => {
   it("give back what was written, and take no reserved bit", () => {
-    for (const [index, { name, slot, offset, writable = 0n, address }] of MSRS) {
+    for (const [index, { name, slot, offset, writable = 0n, address, types }] of MSRS) {
       if ((slot === undefined && offset === undefined) || name === "IA32_EFER") continue;
       const cpu = new Bare();
-      const value = address === true ? 0xffff_8000_0000_1000n : name === "IA32_PAT" ? 0x0007_0406_0007_0406n : writable;
+      const value = address === true ? 0xffff_8000_0000_1000n : withTypes(writable, types ?? 0);
       cpu.write(index, value);
       expect([name, cpu.read(index)]).toEqual([name, value]);
       for (let bit = 0n; bit < 64n; bit++) {
@@ -53,6 +59,21 @@ describe("model-specific registers", () => {
         expect(() => cpu.write(index, 1n << bit), `${name} bit ${bit}`).toThrow(expect.objectContaining(GP));
       }
       expect([name, cpu.read(index)]).toEqual([name, value]);
+    }
+  });
+
+  it("with memory types take 0, 1, 4, 5 and 6, the PAT 7 as well (SDM 3A §12.11.2, table 12-10)", () => {
+    for (const [index, { name, types }] of MSRS) {
+      if (types === undefined) continue;
+      const accepted = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n].filter((type) => {
+        try {
+          new Bare().write(index, type << BigInt(8 * (types - 1)));
+          return true;
+        } catch {
+          return false;
+        }
+      });
+      expect([name, accepted]).toEqual([name, name === "IA32_PAT" ? [0n, 1n, 4n, 5n, 6n, 7n] : [0n, 1n, 4n, 5n, 6n]]);
     }
   });
 
