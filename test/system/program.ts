@@ -8,6 +8,8 @@ import { join } from "node:path";
 
 /** Where programs and their assembled bytes lie. */
 export const PROGRAMS: string = join(import.meta.dirname, "programs");
+/** Where the programs lie that ask what a host's KVM can run. */
+export const PROBES: string = join(import.meta.dirname, "kvm", "probes");
 
 export const ORIGIN = 0x8000;
 
@@ -45,8 +47,8 @@ export interface ProgramRunner {
 }
 
 /** The assembled bytes of a program by its name. */
-export function loadProgram(name: string): Uint8Array {
-  return readFileSync(join(PROGRAMS, `${name}.bin`));
+export function loadProgram(name: string, folder: string = PROGRAMS): Uint8Array {
+  return readFileSync(join(folder, `${name}.bin`));
 }
 
 /** Checks that did not find what they expected, as text with the place in the source. */

@@ -1,6 +1,6 @@
 /* Runs one bare-metal program (programs/prelude.mac) on the host's processor through /dev/kvm:
  *
- *   run IMAGE MILLISECONDS
+ *   run MILLISECONDS < IMAGE
  *
  * A line for every check, "check LINE ACTUAL EXPECTED" in hexadecimal, and a last one with how it ended: "end finished", "end halted",
  * "end shutdown", "end timeout", or "end gap REASON" when this host's KVM cannot go on. Exit status 1, with a message on stderr:
@@ -48,11 +48,11 @@ static uint8_t *map(size_t bytes, int flags, int fd) {
   return at;
 }
 
-static uint8_t *load(const char *path) {
+static uint8_t *load_input(void) {
   uint8_t *ram = map(RAM_BYTES, MAP_SHARED | MAP_ANONYMOUS, -1);
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0 || read(file, ram + ORIGIN, RAM_BYTES - ORIGIN) <= 0) die(path);
-  close(file);
+  ssize_t got = 0;
+  for (size_t at = ORIGIN; at < RAM_BYTES && (got = read(0, ram + at, RAM_BYTES - at)) > 0; at += got);
+  if (got < 0) die("read");
   return ram;
 }
 
@@ -74,7 +74,7 @@ static void set_registers(void) {
   control(vcpu, KVM_SET_REGS, &registers, "KVM_SET_REGS");
 }
 
-static void create(const char *image) {
+static void create(void) {
   int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
   if (kvm < 0) die("/dev/kvm");
   int vm = control(kvm, KVM_CREATE_VM, 0, "KVM_CREATE_VM");
@@ -82,7 +82,7 @@ static void create(const char *image) {
   uint64_t identity_map = 0xfffbc000;
   ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
   ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);
-  struct kvm_userspace_memory_region ram = { .memory_size = RAM_BYTES, .userspace_addr = (uintptr_t)load(image) };
+  struct kvm_userspace_memory_region ram = { .memory_size = RAM_BYTES, .userspace_addr = (uintptr_t)load_input() };
   control(vm, KVM_SET_USER_MEMORY_REGION, &ram, "KVM_SET_USER_MEMORY_REGION");
   vcpu = control(vm, KVM_CREATE_VCPU, 0, "KVM_CREATE_VCPU");
   run = (struct kvm_run *)map(control(kvm, KVM_GET_VCPU_MMAP_SIZE, 0, "KVM_GET_VCPU_MMAP_SIZE"), MAP_SHARED, vcpu);
@@ -190,9 +190,9 @@ static void handle_exit(void) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 3) return 2;
-  create(arguments[1]);
-  limit_time(atol(arguments[2]));
+  if (count != 2) return 2;
+  create();
+  limit_time(atol(arguments[1]));
   while (!finished) {
     offer_interrupt();
     if (run->immediate_exit) end("timeout");
