@@ -118,6 +118,8 @@ export function farReturn(cpu: CpuContext, argument: number): number {
   const released = argument & FAR_ARGUMENT.mask;
   const size = sizeOf(argument);
   const stack = StackCursor.current(cpu);
+  // The selector is read first: where the stack is unmapped, silicon reports its address.
+  stack.touch(size, size);
   const ip = stack.pop(size);
   const selector = stack.popSelector(size);
   stack.release(released);

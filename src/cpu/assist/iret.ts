@@ -42,7 +42,9 @@ export function iret(cpu: CpuContext, bytes: number): number {
   return 0;
 }
 
+/** The frame's top is read first: where it lies over unmapped pages, silicon reports that address. */
 function popFrame(stack: StackCursor, size: Size): Frame {
+  stack.touch(size * 2, size);
   const ip = stack.pop(size);
   const cs = stack.popSelector(size);
   return { ip, cs, flags: Number(stack.pop(size) & 0xffff_ffffn) };

@@ -69,6 +69,12 @@ export class StackCursor {
     return value;
   }
 
+  /** Reads the slot `distance` bytes up, for the fault that it may raise. */
+  touch(distance: number, size: Size): void {
+    const offset = (this.pointer + BigInt(distance)) & this.#mask;
+    this.#cpu.call(LOADS[size]!, this.#place.view, this.#linear(offset, size));
+  }
+
   /** Pops a selector: the upper bits of its slot are ignored. */
   popSelector(size: Size): number {
     return Number(this.pop(size) & 0xffffn);

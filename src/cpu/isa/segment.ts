@@ -160,7 +160,11 @@ function adjustRpl(o: Sem, dst: Operand, src: Operand): void {
   const selector = o.read(dst);
   const rpl = o.and(o.read(src), 3n);
   const lower = o.ltU(o.and(selector, 3n), rpl);
-  o.if(lower, () => o.write(dst, o.or(o.and(selector, 0xfffcn), rpl)));
+  o.if(lower, () => {
+    const adjusted = o.or(o.and(selector, 0xfffcn), rpl);
+    if (dst.kind === "reg") o.write(dst, adjusted);
+    else o.storeMemory(o.segmentLinear(o.segmentNumber(), o.effectiveAddress(), 2, true), 16, adjusted);
+  });
   setZf(o, lower);
 }
 
@@ -204,7 +208,8 @@ export const segment: readonly Instruction[] = [
   describe("LSL", "0F 03", HELPER.lsl, (width) => (1n << BigInt(Math.min(width, 32))) - 1n),
   instruction("ARPL", {
     forms: ["63 /r | r/m16, r16 | i64 any"],
-    access: "rw r",
+    // Memory is only written when the RPL changes, and only then must it be writable.
+    access: "r r",
     flags: "ZF",
     sem: (o, [dst, src]) => adjustRpl(o, dst, src),
   }),
