@@ -2,7 +2,7 @@
 import type { Ending } from "./program.ts";
 
 /** A question to a host's KVM: the program of that name in kvm/probes, which passes where the answer is yes. */
-export type Need = "real" | "protected" | "paging" | "long" | "features" | "intel";
+export type Need = "real" | "protected" | "paging" | "long" | "features" | "intel" | "user";
 
 export interface Expectation {
   readonly checks: number;
@@ -10,7 +10,7 @@ export interface Expectation {
   readonly needs: readonly Need[];
 }
 
-const PROTECTED = ["real", "protected"] as const;
+const PROTECTED = ["protected"] as const;
 const PAGING = [...PROTECTED, "paging"] as const;
 const INTEL_PAGING = [...PAGING, "intel"] as const;
 const LONG = [...PROTECTED, "long", "features"] as const;
@@ -21,7 +21,7 @@ const EVERYTHING = [...PAGING, "long", "features"] as const;
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   alignment: { checks: 120, ending: "finished", needs: LONG },
   "call-gates": { checks: 87, ending: "finished", needs: PROTECTED },
-  canonical: { checks: 253, ending: "finished", needs: INTEL_LONG },
+  canonical: { checks: 241, ending: "finished", needs: INTEL_LONG },
   "control-registers": { checks: 268, ending: "finished", needs: INTEL_LONG },
   debug: { checks: 78, ending: "finished", needs: PROTECTED },
   "endless-breakpoint": { checks: 1, ending: "timeout", needs: PROTECTED },
@@ -43,5 +43,6 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   tasks: { checks: 78, ending: "finished", needs: PROTECTED },
   translations: { checks: 103, ending: "finished", needs: LONG },
   "triple-fault": { checks: 2, ending: "shutdown", needs: PROTECTED },
+  user: { checks: 116, ending: "finished", needs: ["user"] },
   "virtual-8086": { checks: 102, ending: "finished", needs: PROTECTED },
 };

@@ -166,7 +166,7 @@ export class Sem extends Builder {
     if (known) return known;
     const size = Math.max(1, op.width >> 3);
     const address = this.long
-      ? this.call(linearAddress, this.base(), this.#record)
+      ? this.call(linearAddress, this.base(), this.#record, this.i32(size))
       : this.call(legacyAddress, this.base(), this.#record, this.i32(size | (write ? 0x100 : 0)));
     this.#addresses.set(op, address);
     return address;

@@ -23,25 +23,37 @@ function effective(b: Builder, base: Expr, record: Expr): Expr {
 
 const segmentOf = (b: Builder, record: Expr): Expr => b.and(b.shrU(b.load("i32.load8_u", record, RECORD.flags), RECORD_FLAGS.segShift), 7);
 
+/** #SS(0) unless the first and the last of `bytes` (i32) at `linear` are canonical. */
+function requireCanonicalStack(b: Builder, base: Expr, linear: Expr, bytes: Expr): void {
+  const last = b.add(linear, b.extU(b.sub(bytes, 1)));
+  b.if(b.not(b.and(isCanonical(b, linear), isCanonical(b, last))), () => fault(b, base, VECTOR.SS, b.i32(0)));
+}
+
 /** Linear address of a record's memory operand in 64-bit code: #SS(0) when SS-relative and not canonical, after #GP(0) when not aligned. */
-function linearOf(b: Builder, base: Expr, record: Expr, alignment: number): void {
+function linearOf(b: Builder, base: Expr, record: Expr, bytes: Expr, alignment: number): void {
   const segment = b.load("i64.load", b.add(base, b.load("i32.load8_u", record, RECORD.seg)));
   const linear = b.add(effective(b, base, record), segment);
   if (alignment > 1) b.if(b.wrap(b.and(linear, BigInt(alignment - 1))), () => fault(b, base, VECTOR.GP, b.i32(0)));
-  b.if(b.eq(segmentOf(b, record), 2), () => {
-    b.if(b.not(isCanonical(b, linear)), () => fault(b, base, VECTOR.SS, b.i32(0)));
-  });
+  b.if(b.eq(segmentOf(b, record), 2), () => requireCanonicalStack(b, base, linear, bytes));
   b.return(linear);
 }
 
-/** Linear address of a record's memory operand in 64-bit code: (base, record). */
-export const linearAddress: Routine = routine("seg.linear", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 1), {
-  faults: true,
-});
-/** The same for an operand that must be a multiple of 16. */
-export const linearAddress16: Routine = routine("seg.linear16", ["i32", "i32"], "i64", (b, base, record) => linearOf(b, base, record, 16), {
-  faults: true,
-});
+/** Linear address of a record's memory operand in 64-bit code: (base, record, bytes). */
+export const linearAddress: Routine = routine(
+  "seg.linear",
+  ["i32", "i32", "i32"],
+  "i64",
+  (b, base, record, bytes) => linearOf(b, base, record, bytes, 1),
+  { faults: true },
+);
+/** The same for an operand of 16 bytes that must be a multiple of 16: (base, record). */
+export const linearAddress16: Routine = routine(
+  "seg.linear16",
+  ["i32", "i32"],
+  "i64",
+  (b, base, record) => linearOf(b, base, record, b.i32(16), 16),
+  { faults: true },
+);
 
 /** Linear address of `offset` in segment number `segment`: (base, segment, offset, bytes | write << 8). Checks limit and type outside 64-bit code. */
 export const segmentAddress: Routine = routine(
@@ -52,10 +64,7 @@ export const segmentAddress: Routine = routine(
     const segmentBase = b.load("i64.load", b.add(base, b.shl(segment, 3)), SEG_BASE);
     b.if(b.and(b.load("i32.load", base, at("mode")), MODE.long), () => {
       const linear = b.select(b.geU(segment, 4), b.add(offset, segmentBase), offset);
-      b.if(b.eq(segment, 2), () => {
-        const end = b.add(linear, b.extU(b.sub(b.and(sizeAndWrite, 0xff), 1)));
-        b.if(b.not(b.and(isCanonical(b, linear), isCanonical(b, end))), () => fault(b, base, VECTOR.SS, b.i32(0)));
-      });
+      b.if(b.eq(segment, 2), () => requireCanonicalStack(b, base, linear, b.and(sizeAndWrite, 0xff)));
       b.return(linear);
     });
     const table = b.add(base, b.shl(segment, 2));

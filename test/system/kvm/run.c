@@ -166,7 +166,7 @@ static void gap(const char *what, unsigned code) {
   printf("end gap %s %u at %llxh:", what, code, (unsigned long long)(special.cs.base + registers.rip));
   if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && run->internal.ndata >= 3) {
     const uint8_t *data = (const uint8_t *)&run->internal.data[1];
-    for (unsigned i = 0; i < data[0] && i < 15; i++) printf(" %02x", data[1 + i]);
+    for (unsigned i = 0; i < data[0] && i < 4; i++) printf(" %02x", data[1 + i]);
   }
   printf("\n");
   exit(0);

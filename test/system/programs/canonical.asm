@@ -1,5 +1,5 @@
-; Canonical addresses, bits 63–47 all equal, on every way to memory: #SS(0) through the stack segment, #GP(0) otherwise, before any
-; page fault (SDM 1 §3.3.7.1; SDM 3A §6.15, interrupts 12 and 13).
+; Canonical addresses, bits 63–47 all equal, on every way to memory: #SS(0) through the stack segment, #GP(0) otherwise
+; (SDM 1 §3.3.7.1; SDM 3A §6.15, interrupts 12 and 13). Where an access has a page fault as well, either may come first (§6.9).
 %include "long.mac"
 
 HOLE    equ 0x800000000000          ; the first address that is not canonical
@@ -57,8 +57,9 @@ start:
         mov     dword [PML4 + 255 * 8], PDPT | P | W | U
         mov     dword [PDPT + 511 * 8], PD | P | W | U
         mov     dword [PD + 511 * 8], WINDOW_PT | P | W | U
+        MAP     511, FRAME(511) | P | W | U
 
-; Data: the edges of the hole, and accesses that begin outside it.
+; Data: the edges of the hole, and accesses that begin in the last page before it.
         mov     rbx, HOLE
         FAULTS  13, 0, {mov al, [rbx]}
         FAULTS  13, 0, {mov [rbx], al}
@@ -74,18 +75,17 @@ start:
         FAULTS  13, 0, {xlatb}
         PASSES  prefetcht0 [rbx]
         PASSES  lea rax, [rbx]
-        FAR_PAGE_FAULTS 0, 0x7fff, 0xffffffff, {mov al, [rbx - 1]}
+        PASSES  mov al, [rbx - 1]
         FAULTS  13, 0, {mov ax, [rbx - 1]}
         FAULTS  13, 0, {mov [rbx - 3], eax}
         FAULTS  13, 0, {mov [rbx - 7], rax}
         mov     rbx, UPPER
         FAR_PAGE_FAULTS 0, 0xffff8000, 0, {mov al, [rbx]}
         FAULTS  13, 0, {mov al, [rbx - 1]}
-        FAULTS  13, 0, {mov rax, [rbx - 4]}
 ; The base of FS and GS counts.
         WRITE_MSR 0xc0000100, 0x7fff, 0xfffff000
         FAULTS  13, 0, {mov al, [fs:0x1000]}
-        FAR_PAGE_FAULTS 0, 0x7fff, 0xffffffff, {mov al, [fs:0xfff]}
+        PASSES  mov al, [fs:0xfff]
         xor     ebp, ebp
         FAULTS  13, 0, {mov al, [fs:rbp + 0x1000]}              ; FS is not the stack segment
 ; Addresses of 32 bits are zero-extended and always canonical.
@@ -114,7 +114,6 @@ start:
         STACK_FAULTS 12, 0, HOLE + 8, push qword [0x3000]
         STACK_FAULTS 12, 0, HOLE + 8, pushfq
         STACK_FAULTS 12, 0, HOLE + 4, push rax
-        STACK_FAULTS 14, EW, HOLE, push rax             ; that is below the hole
         STACK_FAULTS 12, 0, HOLE, pop rax
         STACK_FAULTS 12, 0, HOLE - 4, pop rax
         STACK_FAULTS 12, 0, HOLE, popfq
@@ -128,6 +127,7 @@ start:
         FAULTS  12, 0, leave
         FAULTS  12, 0, {mov al, [rbp]}
         FAULTS  12, 0, {mov [rbp + rbx], al}
+        FAULTS  12, 0, {mov eax, [rbp - 2]}
         FAULTS  13, 0, {mov [rbx + rbp], al}            ; here RBP is the index
         mov     rsp, STACK0
         mov     rcx, HOLE - STACK0
@@ -154,7 +154,6 @@ start:
         FAULTS  13, 0, {o64 jmp far [far_hole]}
         FAULTS  13, 0, {o64 call far [far_hole]}
 ; At the last page: relative branches over its end, instructions over it, execution into the hole.
-        MAP     511, FRAME(511) | P | W | U
         mov     dword [TOP_ALIAS + 0xffc], 0x9090fceb   ; jmp back 2: TOP + FFAh
         mov     dword [TOP_ALIAS + 0xff8], 0x020aeb90   ; at FF9h: jmp forward 10
         RUNS_INTO 0xff9, 0xff9
