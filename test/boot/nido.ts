@@ -33,7 +33,7 @@ export class NidoRun {
     return this.#process.pid ?? 0;
   }
 
-  type(data: string | Buffer): this {
+  type(data: string | Uint8Array): this {
     this.#process.stdin.write(data);
     return this;
   }
@@ -50,6 +50,6 @@ export class NidoRun {
 }
 
 /** Runs to the end, with the given input. */
-export function nidoRun(args: readonly string[], input: string | Buffer = ""): Promise<Outcome> {
+export function nidoRun(args: readonly string[], input: string | Uint8Array = ""): Promise<Outcome> {
   return new NidoRun(args).type(input).end().ended;
 }
