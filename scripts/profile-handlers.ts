@@ -51,6 +51,7 @@ function host(ended: (end: MachineEnd) => void): MachineHost {
     serialOut: (bytes) => void process.stderr.write(bytes),
     debugOut: () => undefined,
     execOut: (_stream, bytes) => void process.stderr.write(bytes),
+    diskFailed: () => undefined,
     congestion: undefined,
     ended,
   };

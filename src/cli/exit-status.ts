@@ -27,7 +27,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   usage: "the command line is wrong",
   badInput: "a file cannot be used: missing, truncated, of another kind, too large for the memory",
   internal: "a bug in Nido",
-  hostIo: "the host failed: a disk filled up, a file disappeared",
+  hostIo: "the host failed: a disk filled up, a file disappeared, even if the guest lived on",
   tripleFault: "the guest's processor shut down (triple fault)",
   panic: "the guest's kernel panicked",
   reset: "the guest reset its board where it should not (--no-reboot, or with a command)",

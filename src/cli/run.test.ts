@@ -154,6 +154,21 @@ describe("nido run with a command", () => {
   });
 
   it.each([
+    [0, 74],
+    [3, 3],
+  ])("says at once that a disk failed, and does not take the command's status %d for success", async (status, expected) => {
+    const world = await nido(
+      ({ host }) => {
+        host.diskFailed(new VmError("DISK_IO", 'Cannot write disk "d": no space left on the file system'));
+        host.ended({ kind: "exit", status });
+      },
+      ["run", "--", "sync"],
+    );
+    expect(world.status).toBe(expected);
+    expect(world.stderr.text).toMatch(/^nido: Cannot write disk "d": no space left.*\n {6}Check the file system.*\n$/);
+  });
+
+  it.each([
     ["EPIPE", 141, ""],
     ["ENOSPC", 74, "no space left"],
   ])("ends when its output fails with %s", async (fault, status, words) => {

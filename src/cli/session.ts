@@ -5,7 +5,7 @@ import type { EndingSignal } from "../host/node/termination.ts";
 import type { Machine } from "../sdk/machine.ts";
 import type { CliHost } from "./command.ts";
 import { EscapeKey, ESCAPE_HINT } from "./escape-key.ts";
-import { note } from "./report.ts";
+import { note, reportError } from "./report.ts";
 import { copy, InputPump, Tail } from "./streams.ts";
 
 /** What to run, and how to accompany it. */
@@ -24,6 +24,8 @@ export interface Outcome {
   readonly signal?: EndingSignal;
   /** Why our output takes no more: nobody reads it (EPIPE), or its disk is full. */
   readonly broken?: Error;
+  /** A disk failed while the guest used it, which has been reported. */
+  readonly diskFailed: boolean;
   /** The guest's last words, for a session that did not show them. */
   readonly lastWords: readonly string[];
 }
@@ -50,6 +52,7 @@ class Session {
   #signal: EndingSignal | undefined;
   #broken: Error | undefined;
   #left = false;
+  #diskFailed = false;
 
   constructor(request: SessionRequest, host: CliHost) {
     this.#request = request;
@@ -112,6 +115,10 @@ class Session {
   async #create(): Promise<Machine> {
     const machine = await this.#host.createMachine(this.#request.config, {
       onWarning: (message) => this.#request.verbose && void note(this.#host.stderr, message),
+      onDiskFailure: (error) => {
+        this.#diskFailed = true;
+        void reportError(this.#host.stderr, error, this.#request);
+      },
     });
     this.#machine = machine;
     return machine;
@@ -164,6 +171,7 @@ class Session {
     return {
       end,
       lastWords,
+      diskFailed: this.#diskFailed,
       ...(this.#broken === undefined ? {} : { broken: this.#broken }),
       ...(this.#signal === undefined ? {} : { signal: this.#signal }),
     };

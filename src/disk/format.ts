@@ -6,6 +6,8 @@ import type { Disk } from "./disk.ts";
 export interface OpenOptions {
   /** Whether the guest may write; needs a writable store. */
   readonly writable: boolean;
+  /** What to call the image in messages: its path. */
+  readonly name?: string | undefined;
 }
 
 /** A disk-image format. */

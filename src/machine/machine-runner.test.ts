@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { InterpreterProgram } from "../cpu/engine/program.ts";
 import { MemoryByteStore } from "../disk/byte-store.ts";
 import { BareGuest } from "../testing/bare-guest.ts";
+import { FaultyStore } from "../testing/faulty-store.ts";
 import { FakeMachineHost, type FakeMachineFiles } from "../testing/fake-machine-host.ts";
 import { resolveConfig, type MachineConfig } from "./config.ts";
 import type { MachineEnd } from "./machine.ts";
@@ -150,6 +151,15 @@ describe("a guest", () => {
     disk.bytes.set(new TextEncoder().encode("from the disk"), 3 * 512);
     const { end, host } = await run(diskReader(0xfeb0_0000), { board: "microvm", disks: ["d,format=raw"] }, { disks: [disk] });
     expect([end.kind, host.output.serial]).toEqual(["powerOff", "from"]);
+    expect(host.diskFailures).toEqual([]);
+  });
+
+  it("runs on when a disk fails, and says so", async () => {
+    const disk = new FaultyStore(new MemoryByteStore(8 * 512));
+    disk.plan = () => "fail";
+    const { end, host } = await run(diskReader(0xfeb0_0000), { board: "microvm", disks: ["d,format=raw"] }, { disks: [disk] });
+    expect(end.kind).toBe("powerOff");
+    expect(host.diskFailures.map(({ code }) => code)).toEqual(["DISK_IO"]);
   });
 });
 

@@ -6,6 +6,7 @@ import type { BlockStorage } from "../devices/virtio/index.ts";
 import { exitStatus } from "../devices/isa-debug-exit/index.ts";
 import { diskFormat } from "../disk/index.ts";
 import { GuestMemory } from "../memory/guest-memory.ts";
+import type { VmError } from "../support/errors.ts";
 import { bootKernel } from "./boot.ts";
 import { BOARDS, type Board, type BoardEvents, type ProcessorPins } from "./boards/index.ts";
 import { MachineClock } from "./clock.ts";
@@ -31,8 +32,8 @@ export const createMachine: CreateMachine = async (config, host) => {
 /** The disks of a machine. Throws DISK_INVALID. */
 async function openDisks({ disks }: ResolvedMachineConfig, host: MachineHost): Promise<BlockStorage[]> {
   const opened: BlockStorage[] = [];
-  for (const [index, { format, readOnly }] of disks.entries()) {
-    opened.push(await diskFormat(format).open(host.disks[index]!, { writable: !readOnly }));
+  for (const [index, { path, format, readOnly }] of disks.entries()) {
+    opened.push(await diskFormat(format).open(host.disks[index]!, { writable: !readOnly, name: path }));
   }
   return opened;
 }
@@ -50,6 +51,7 @@ class VirtualMachine implements RunningMachine {
   /** Something may be written that must not be lost. */
   readonly #writable: boolean;
   readonly #byte = new Uint8Array(1);
+  readonly #diskFailures = new Set<string>();
   #commandStatus: number | undefined;
 
   constructor(config: ResolvedMachineConfig, host: MachineHost, disks: readonly BlockStorage[]) {
@@ -143,6 +145,7 @@ class VirtualMachine implements RunningMachine {
       serialOut: (byte) => this.#serialOut(byte),
       serialRoom: () => this.#serialInput.room(),
       debugOut: (byte) => this.#host.debugOut(this.#one(byte)),
+      diskFailed: (index, error) => this.#diskFailed(index, asVmError(error)),
     };
   }
 
@@ -158,6 +161,14 @@ class VirtualMachine implements RunningMachine {
   #serialOut(byte: number): void {
     this.#host.serialOut(this.#one(byte));
     this.#panic.output(byte);
+  }
+
+  // A guest tries again and again.
+  #diskFailed(index: number, error: VmError): void {
+    const reason = `${index} ${error.message}`;
+    if (this.#diskFailures.has(reason)) return;
+    this.#diskFailures.add(reason);
+    this.#host.diskFailed(error);
   }
 
   #one(byte: number): Uint8Array {

@@ -68,6 +68,8 @@ export interface MachineHost {
   debugOut(bytes: Uint8Array): void;
   /** What the guest's command wrote. */
   execOut(stream: CommandOutput, bytes: Uint8Array): void;
+  /** A disk of the host's failed, and the guest was told so; the machine runs on. Called once for each disk and reason. */
+  diskFailed(error: VmError): void;
   /** Set while nobody reads the output fast enough: wait for it before the guest runs on, or the host's memory fills. */
   readonly congestion: Promise<void> | undefined;
   /** The machine has ended; it calls nothing after this. Called once. */

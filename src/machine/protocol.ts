@@ -33,6 +33,7 @@ export type FromMachine =
   | { readonly type: "output"; readonly stream: OutputStreamName; readonly bytes: Uint8Array }
   | { readonly type: "accepted"; readonly stream: InputStream }
   | { readonly type: "warning"; readonly message: string }
+  | { readonly type: "diskFailed"; readonly error: VmErrorJson }
   | { readonly type: "ended"; readonly end: EndMessage };
 
 /** A MachineEnd as plain data. */

@@ -170,6 +170,7 @@ export class MachineThread {
       serialOut: (bytes) => this.#serialOut(files.serialLog, bytes),
       debugOut: (bytes) => this.#output("debug", bytes),
       execOut: (stream: CommandOutput, bytes) => this.#output(stream, bytes),
+      diskFailed: (error) => this.#post({ type: "diskFailed", error: error.toJSON() }),
       get congestion(): Promise<void> | undefined {
         return thread.#congestion?.promise;
       },

@@ -19,6 +19,8 @@ export const EXEC_OUTPUT_LIMIT: number = 64 << 20;
 export interface MachineOptions {
   /** Told once of each oddity of the guest or the host. */
   readonly onWarning?: (message: string) => void;
+  /** Told when a disk of the host's fails, once for each disk and reason. The guest sees an I/O error and runs on. */
+  readonly onDiskFailure?: (error: VmError) => void;
 }
 
 /** The serial console. */
@@ -61,6 +63,7 @@ export class Machine implements AsyncDisposable {
   readonly #platform: Platform;
   readonly #channel: MachineChannel;
   readonly #onWarning: (message: string) => void;
+  readonly #onDiskFailure: (error: VmError) => void;
   readonly #outputs: Readonly<Record<OutputStreamName, OutputStream>>;
   readonly #inputs: { readonly console: InputWriter; readonly command: InputWriter };
   readonly #ended: Promise<MachineEnd>;
@@ -75,6 +78,7 @@ export class Machine implements AsyncDisposable {
     this.config = config;
     this.#platform = platform;
     this.#onWarning = options.onWarning ?? (() => {});
+    this.#onDiskFailure = options.onDiskFailure ?? (() => {});
     this.#ended = new Promise((resolve) => {
       this.#settleEnd = resolve;
     });
@@ -196,6 +200,8 @@ export class Machine implements AsyncDisposable {
         return this.#inputs[message.stream].accepted();
       case "warning":
         return this.#onWarning(message.message);
+      case "diskFailed":
+        return this.#onDiskFailure(VmError.fromJSON(message.error));
       case "ended":
         return this.#end(decodeEnd(message.end));
     }

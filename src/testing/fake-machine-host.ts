@@ -1,6 +1,7 @@
 // A machine's host whose time passes only as it is looked at: a machine runs on it without waiting, and the same way every time.
 import type { ByteStore } from "../disk/byte-store.ts";
 import type { CommandOutput, HostClock, MachineEnd, MachineHost, RunningMachine, ScheduledTask } from "../machine/machine.ts";
+import type { VmError } from "../support/errors.ts";
 import { RecordedLog } from "./fake-wiring.ts";
 
 /** What passes with every look at the clock, in ns. */
@@ -34,6 +35,7 @@ export class FakeMachineHost implements MachineHost {
   congestion: Promise<void> | undefined;
   /** What came out so far, as Latin-1 text. */
   readonly output: Record<"serial" | "debug" | CommandOutput, string> = { serial: "", debug: "", stdout: "", stderr: "" };
+  readonly diskFailures: VmError[] = [];
   end: MachineEnd | undefined;
   /** How long the host waited for the machine's timers, in ns. */
   idleNs = 0;
@@ -84,6 +86,10 @@ export class FakeMachineHost implements MachineHost {
 
   execOut(stream: CommandOutput, bytes: Uint8Array): void {
     this.#add(stream, bytes);
+  }
+
+  diskFailed(error: VmError): void {
+    this.diskFailures.push(error);
   }
 
   ended(end: MachineEnd): void {

@@ -94,7 +94,8 @@ async function conclude(request: SessionRequest, outcome: Outcome, host: CliHost
   if (failure !== undefined) await reportError(host.stderr, failure, { verbose: request.verbose });
   else if (end.kind === "reset") await note(host.stderr, "The guest reset its board.");
   else if (request.verbose) await note(host.stderr, `The machine has ended: ${end.kind}.`);
-  return statusOfEnd(end);
+  const status = statusOfEnd(end);
+  return outcome.diskFailed && status === EXIT.success ? EXIT.hostIo : status;
 }
 
 /** Nobody to tell when the reader has gone, as `head` does; everything else is a failure of the host. */

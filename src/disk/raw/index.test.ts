@@ -40,6 +40,8 @@ describe("raw images", () => {
       });
     }
     expect((await raw.open(new MemoryByteStore(1024), { writable: true })).sectors).toBe(2);
+    const named = raw.open(new MemoryByteStore(513), { writable: true, name: "a.img" });
+    await expect(named).rejects.toThrow('Cannot open raw disk "a.img": its 513 bytes are not a whole number of 512-byte sectors');
   });
 
   it("cannot be writable on a read-only store", async () => {

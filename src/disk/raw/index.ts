@@ -16,9 +16,9 @@ export const raw: DiskFormat = { name: "raw", open: async (store, options) => op
 
 function openRaw(store: ByteStore, options: OpenOptions): Disk {
   if (store.size === 0 || store.size % RAW_SECTOR !== 0) {
-    throw new VmError("DISK_INVALID", `Cannot open a raw disk of ${store.size} bytes: not a whole number of ${RAW_SECTOR}-byte sectors`, {
-      data: { format: "raw", bytes: store.size },
-    });
+    const what = options.name === undefined ? "raw disk" : `raw disk ${JSON.stringify(options.name)}`;
+    const why = store.size === 0 ? "it is empty" : `its ${store.size} bytes are not a whole number of ${RAW_SECTOR}-byte sectors`;
+    throw new VmError("DISK_INVALID", `Cannot open ${what}: ${why}`, { data: { format: "raw", bytes: store.size } });
   }
   if (options.writable && !store.writable) throw new VmError("DISK_READ_ONLY", "Cannot open a read-only file as a writable disk");
   const disk = new RawDisk(store, !options.writable);

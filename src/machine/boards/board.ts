@@ -25,6 +25,8 @@ export interface BoardEvents {
   /** The serial line takes input again after it took less than it was given. */
   serialRoom(): void;
   debugOut(byte: number): void;
+  /** An access to disk number `index` failed for a reason of the host's. The guest sees an I/O error. */
+  diskFailed(index: number, error: unknown): void;
 }
 
 /** What a board is built from. */

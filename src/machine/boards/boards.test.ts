@@ -31,6 +31,7 @@ async function rig(name: keyof typeof BOARDS, extra: Partial<BoardRequest> = {})
       serialOut: (byte) => said.push(`serial ${byte}`),
       serialRoom: () => said.push("room"),
       debugOut: (byte) => said.push(`debug ${byte}`),
+      diskFailed: (index, error) => said.push(`disk ${index}: ${String(error)}`),
     },
     devices: ["debugcon", "isa-debug-exit"],
     disks: [await raw.open(new MemoryByteStore(4096), { writable: true })],

@@ -10,12 +10,9 @@ export interface VirtioSlots {
 }
 
 /** Plugs in the disks, the console with the command ports if there are any, and the entropy device. */
-export function plugVirtioDevices(slots: VirtioSlots, { disks, commandPorts, random, log }: BoardRequest): VirtioConsole | undefined {
+export function plugVirtioDevices(slots: VirtioSlots, { disks, commandPorts, random, events }: BoardRequest): VirtioConsole | undefined {
   disks.forEach((disk, index) => {
-    const onError = (error: unknown): void => {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warnOnce(`disk${index}: ${reason}`, `Disk ${index} failed, and the guest was told so: ${reason}`);
-    };
+    const onError = (error: unknown): void => events.diskFailed(index, error);
     slots.block(`disk${index}`, { disk, serial: `nido-disk${index}`, onError });
   });
   slots.entropy("entropy", { random });
