@@ -1,6 +1,7 @@
 // Power-on and INIT state (SDM 3A table 10-1).
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { ARENA, TLB, TLB_INVALID_0, VIEW } from "../engine/layout.ts";
+import { SIGNATURE } from "../cpuid.ts";
 import { CR0 } from "../mmu/control.ts";
 import { SEGMENTS, type StateName } from "../state.ts";
 import type { CpuContext } from "./context.ts";
@@ -8,8 +9,6 @@ import type { CpuContext } from "./context.ts";
 /** Access rights of a present, accessed, writable data segment; and of a code segment. */
 const DATA_RIGHTS = 0x93;
 const CODE_RIGHTS = 0x9b;
-/** Processor signature in EDX after reset: the same as CPUID.1:EAX. */
-const SIGNATURE = 0x000c_0660n;
 
 /** Puts a processor into its power-on state. The memory layout of `memory` is entered too. */
 export function resetState(cpu: CpuContext, memory: GuestMemory, pageTable: number): void {
@@ -35,7 +34,7 @@ export function resetState(cpu: CpuContext, memory: GuestMemory, pageTable: numb
   cpu.set32("idtrLimit", 0xffff);
   const values: Partial<Record<StateName, bigint>> = {
     rip: 0xfff0n,
-    rdx: SIGNATURE,
+    rdx: BigInt(SIGNATURE),
     cr0: BigInt(CR0.CD | CR0.ET | CR0.NW) & 0xffff_ffffn,
     dr6: 0xffff_0ff0n,
     dr7: 0x400n,
