@@ -125,6 +125,15 @@ describe("untrusted files", () => {
   });
 });
 
+describe("the choice of an entry", () => {
+  it("is for Linux kernels only", () => {
+    for (const kernel of [IMAGES.pvh, IMAGES.elf, IMAGES.flat]) {
+      expect(() => planBoot({ kernel, tables, entry: "32" })).toThrow(/^Cannot boot the kernel: it is a.*, which has one entry/);
+      expect(planBoot({ kernel, tables, entry: "auto" }).protocol).not.toBe("linux");
+    }
+  });
+});
+
 describe("writeGuest", () => {
   it("clears, writes, and tells the engines", () => {
     const memory = new GuestMemory(0x20_0000, 0x1_0000);

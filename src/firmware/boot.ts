@@ -1,4 +1,5 @@
 // Direct kernel boot: recognises the kernel and plans what has to be in memory and registers before its first instruction.
+import { VmError } from "../support/errors.ts";
 import { kernelInvalid, kernelLabel, type BootPlan, type BootRequest } from "./boot-request.ts";
 import { detect } from "./image-kind.ts";
 import { planLinux } from "./linux-boot.ts";
@@ -15,14 +16,16 @@ export type { CpuStart } from "./cpu-start.ts";
  */
 export function planBoot(request: BootRequest): BootPlan {
   const { protocol, description } = detect(request.kernel);
-  switch (protocol) {
-    case "linux":
-      return planLinux(request);
-    case "pvh":
-      return planPvh(request);
-    case "multiboot":
-      return planMultiboot(request);
-    case "unsupported":
-      throw kernelInvalid(kernelLabel(request), `it is ${description}`, { description });
-  }
+  if (protocol === "unsupported") throw kernelInvalid(kernelLabel(request), `it is ${description}`, { description });
+  if (protocol === "linux") return planLinux(request);
+  refuseEntry(request, description);
+  return protocol === "pvh" ? planPvh(request) : planMultiboot(request);
+}
+
+/** Only a bzImage has several entries. */
+function refuseEntry(request: BootRequest, description: string): void {
+  const { entry = "auto" } = request;
+  if (entry === "auto") return;
+  const why = `it is ${description}, which has one entry; --entry is for a Linux bzImage`;
+  throw new VmError("CONFIG_INVALID", `Cannot boot ${kernelLabel(request)}: ${why}`, { data: { option: "entry", value: entry } });
 }

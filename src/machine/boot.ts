@@ -25,6 +25,7 @@ export function bootKernel(
     initrd: host.initrd,
     initrdName: nameOf(config.initrd),
     commandLine: kernelCommandLine(config),
+    entry: config.entry,
     tables: firmwareTables(board.platform, memory),
   });
   writeGuest(memory, plan.writes, plan.zero);

@@ -15,6 +15,9 @@ export type EngineChoice = "auto" | "interpreter";
 /** Which board the machine has. */
 export type BoardName = "microvm" | "pc";
 
+/** Which of a Linux kernel's entry points starts it, by the width of the code there; `auto` is the widest it has. */
+export type EntryName = "auto" | "64" | "32" | "16";
+
 /** Extra devices that a machine has only when asked for. */
 export type DeviceName = "isa-debug-exit" | "debugcon";
 
@@ -30,6 +33,7 @@ export interface MachineConfig {
   readonly kernel?: FileSource | undefined;
   readonly initrd?: FileSource | undefined;
   readonly append?: string | undefined;
+  readonly entry?: EntryName | undefined;
   /** Disks, or text as on the command line: `"disk.img,format=raw,readonly"`. */
   readonly disks?: readonly (DiskConfig | string)[] | undefined;
   readonly devices?: readonly DeviceName[] | undefined;
@@ -51,6 +55,7 @@ export interface ResolvedMachineConfig {
   readonly initrd: FileSource | undefined;
   /** Undefined: what the board needs for a serial console. */
   readonly append: string | undefined;
+  readonly entry: EntryName;
   readonly disks: readonly DiskConfig[];
   readonly devices: readonly DeviceName[];
   readonly serial: SerialTarget;
@@ -68,6 +73,7 @@ interface OptionValues {
   readonly kernel: FileSource;
   readonly initrd: FileSource;
   readonly append: string;
+  readonly entry: EntryName;
   readonly disks: readonly DiskConfig[];
   readonly devices: readonly DeviceName[];
   readonly serial: SerialTarget;
@@ -86,6 +92,12 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
   kernel: file({ describe: "Kernel to start: Linux bzImage, ELF with a PVH note, or multiboot.", otherwise: "the embedded guest's" }),
   initrd: file({ describe: "Initial RAM disk for the kernel.", otherwise: "the embedded guest's with its kernel, else none" }),
   append: text({ describe: "Text for the kernel's command line.", otherwise: "a console on the serial line" }, APPEND_MAX_BYTES),
+  entry: choice({ describe: "Which entry of a Linux bzImage to start at: 64-, 32- or 16-bit.", otherwise: "auto, the widest" }, "NAME", [
+    "auto",
+    "64",
+    "32",
+    "16",
+  ]),
   disks: list(diskOption({ describe: "Disk image to attach.", otherwise: "none" }), 16),
   devices: list(choice({ describe: "Extra device to attach.", otherwise: "none" }, "NAME", ["isa-debug-exit", "debugcon"]), 16),
   serial: serialOption({ describe: "Where the serial console goes: the console streams, a file, or nowhere.", otherwise: "stdio" }),
@@ -121,6 +133,7 @@ export function resolveConfig(input: MachineConfig): ResolvedMachineConfig {
     kernel: read("kernel", input.kernel),
     initrd: read("initrd", input.initrd),
     append: read("append", input.append),
+    entry: read("entry", input.entry) ?? "auto",
     disks: read("disks", input.disks) ?? [],
     devices: [...new Set(read("devices", input.devices))],
     serial: read("serial", input.serial) ?? { kind: "stdio" },
