@@ -128,10 +128,13 @@ function words(s: string): string[] {
   return s.split(/\s+/).filter((w) => w !== "");
 }
 
+const ATTRIBUTES: ReadonlySet<string> = new Set(words("lock i64 o64 d64 f64 o16 o32 any a16 a32 a64 norep rep b0 cpl0 fpu mmx sse end"));
+
 /** Parses one row. */
 export function parseForm(instructionName: string, text: string): Form {
   const [opcodeColumn = "", operandColumn = "", attributeColumn = ""] = text.split("|").map((p) => p.trim());
   const attributes = new Set(words(attributeColumn));
+  for (const a of attributes) assert(ATTRIBUTES.has(a), `no attribute is called ${a} in the row "${text}"`);
   const encoding = parseOpcode(words(opcodeColumn.replaceAll("REX.W +", "REX.W").replaceAll("REX.W", "REX.W ")), text);
   const specs = operandColumn === "" ? [] : operandColumn.split(/,\s*/).map((o) => parseOperand(o.trim(), encoding, text));
   return {
