@@ -40,9 +40,10 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   "string-faults": { checks: 96, ending: "finished", needs: LONG },
   "supervisor-pages": { checks: 87, ending: "finished", needs: LONG },
   syscalls: { checks: 78, ending: "finished", needs: INTEL_LONG },
+  "sysenter-32": { checks: 24, ending: "finished", needs: PROTECTED },
   tasks: { checks: 78, ending: "finished", needs: PROTECTED },
   translations: { checks: 103, ending: "finished", needs: LONG },
   "triple-fault": { checks: 2, ending: "shutdown", needs: PROTECTED },
-  user: { checks: 116, ending: "finished", needs: ["user"] },
+  user: { checks: 129, ending: "finished", needs: ["user"] },
   "virtual-8086": { checks: 102, ending: "finished", needs: PROTECTED },
 };

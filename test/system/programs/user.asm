@@ -17,6 +17,9 @@ start:
         MAP_HIGH 3, 0x80000000
         MAP     5, FRAME(5) | P | W | U
         MAP     6, FRAME(6) | P | W | U
+        MAP     8, FRAME(8) | P | W | U
+        MAP     9, FRAME(9) | P | W | U
+        MAP_HIGH 9, 0x80000000
         mov     dword [ALIAS(0)], 0x11223344
         mov     byte [ALIAS(1)], 0xc3
         mov     byte [ALIAS(3)], 0xc3
@@ -36,6 +39,28 @@ start:
         PASSES  mov al, [PAGE(3)]
         PASSES  call PAGE(1)
         FETCH_FAULTS EU | EP | EI, PAGE(2)
+
+; Instructions at the end of a page: the next page is only asked for when they reach into it, and CR2 is its first byte (§4.7).
+%macro FETCH_FAULTS_BEHIND 3        ; code, instruction's address, CR2
+        mov     dword [GOT_VECTOR], NOTHING
+        mov     dword [RESUME], %%after
+        mov     rcx, rsp
+        call    %2
+%%after:
+        mov     rsp, rcx
+        CHECK   [GOT_VECTOR], 14
+        CHECK   [GOT_CODE], %1
+        CHECK   [GOT_IP], %2
+        CHECK   [GOT_CR2], %3
+%endmacro
+        mov     byte [PAGE(0) + 0xfff], 0xc3            ; ret
+        PASSES  call PAGE(0) + 0xfff
+        mov     word [PAGE(6) + 0xffe], 0x00b8          ; mov eax, imm32
+        FETCH_FAULTS_BEHIND EU | EI, PAGE(6) + 0xffe, PAGE(7)
+        mov     word [PAGE(8) + 0xffe], 0x00b8
+        FETCH_FAULTS_BEHIND EU | EI | EP, PAGE(8) + 0xffe, PAGE(9)
+        mov     word [PAGE(9) + 0xffe], 0x9090
+        FETCH_FAULTS_BEHIND EU | EI | EP, PAGE(9) + 0xffe, PAGE(9) + 0xffe
 
 ; Canonical addresses.
         mov     rbx, HOLE
