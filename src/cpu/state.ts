@@ -251,6 +251,3 @@ export const MODE = {
   /** SS.B: 32-bit stack pointer. */
   stack32: 4,
 } as const;
-
-/** Bytes that one processor's fixed state takes; engine tables follow it. */
-export const STATE_SIZE = 0x1000;

@@ -6,9 +6,8 @@ import { planLinux } from "./linux-boot.ts";
 import { planMultiboot } from "./multiboot.ts";
 import { planPvh } from "./pvh.ts";
 
-export { detect, type ImageKind } from "./image-kind.ts";
-export type { BootModule, BootPlan, BootRequest } from "./boot-request.ts";
-export type { CpuStart } from "./cpu-start.ts";
+export { detect } from "./image-kind.ts";
+export type { BootPlan, BootRequest } from "./boot-request.ts";
 
 /**
  * Plans the start of a kernel of any supported kind. Throws KERNEL_INVALID (not a kernel, truncated, for another machine),

@@ -150,13 +150,3 @@ export class Recorder {
     this.child.stdin.end();
   }
 }
-
-/** Records the cases with a recorder of their own. */
-export async function record(cases: readonly TestCase[]): Promise<TestResult[]> {
-  const recorder = await Recorder.start();
-  try {
-    return await recorder.record(cases);
-  } finally {
-    recorder.close();
-  }
-}

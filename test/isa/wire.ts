@@ -1,5 +1,5 @@
 // The recorder's binary conversation (recorder/abi.h draws the layouts): cases out, results in.
-import type { MemoryBytes, Outcome, TestCase, TestResult } from "./case.ts";
+import { CODE_MAX, type MemoryBytes, type Outcome, type TestCase, type TestResult } from "./case.ts";
 import { CpuState, STATE_BYTES } from "./state.ts";
 
 /** First word and version of the recorder's greeting, and its size in bytes. */
@@ -7,7 +7,7 @@ export const ABI_MAGIC = 0x4f44_494e;
 export const ABI_VERSION = 1;
 export const HELLO_BYTES = 104;
 /** The recorder's input buffer, in bytes. */
-export const BATCH_MAX = 16 << 20;
+const BATCH_MAX = 16 << 20;
 const CASE_HEAD = 16;
 const RESULT_HEAD = 24;
 
@@ -55,9 +55,10 @@ export function caseBytes(test: TestCase): number {
   return test.memory.reduce((n, m) => n + 8 + pad8(m.bytes.length), CASE_HEAD + STATE_BYTES + pad8(test.code.length));
 }
 
-/** Encodes a batch; its cases must fit BATCH_MAX together. */
+/** Encodes a batch. Throws when its cases do not fit BATCH_MAX together, or the code of one CODE_MAX. */
 export function encodeBatch(cases: readonly TestCase[]): Uint8Array {
   const size = cases.reduce((n, c) => n + caseBytes(c), 0);
+  if (size > BATCH_MAX) throw new RangeError(`a batch of ${size} bytes`);
   const bytes = new Uint8Array(8 + size);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, cases.length, true);
@@ -68,6 +69,7 @@ export function encodeBatch(cases: readonly TestCase[]): Uint8Array {
 }
 
 function encodeCase(test: TestCase, bytes: Uint8Array, view: DataView, at: number): number {
+  if (test.code.length > CODE_MAX) throw new RangeError(`code of ${test.code.length} bytes`);
   const size = caseBytes(test);
   const codeEnd = CASE_HEAD + STATE_BYTES + pad8(test.code.length);
   view.setUint32(at, size, true);

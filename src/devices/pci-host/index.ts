@@ -19,7 +19,7 @@ import { FLOAT, type Device, type DeviceType, type IoHandler, type Line, type Po
 import { IsaBridge } from "./isa-bridge.ts";
 import { I440FX, PIIX3, type BridgeSpec } from "./spec.ts";
 
-export { I440FX, PIIX3, type BridgeSpec } from "./spec.ts";
+export type { BridgeSpec } from "./spec.ts";
 
 /** What the bus is connected to, and which chips begin it. */
 export interface PciHostConfig {

@@ -8,11 +8,11 @@ import { virtioMmio, type VirtioMmio, type VirtioMmioConfig } from "./transport-
 import { virtioPci, type VirtioPci, type VirtioPciState } from "./transport-pci.ts";
 
 export type { BlockConfig, BlockStorage, VirtioBlock } from "./block/index.ts";
-export type { ConsoleConfig, ConsolePort, PortConfig, PortListener, VirtioConsole } from "./console/index.ts";
+export type { ConsoleConfig, ConsolePort, VirtioConsole } from "./console/index.ts";
 export type { RngConfig, VirtioRng } from "./rng/index.ts";
-export type { Activation, VirtioDevice, VirtioDeviceType, VirtioWiring } from "./device.ts";
-export { MMIO_LENGTH, virtioMmio, VirtioMmio, type VirtioMmioConfig } from "./transport-mmio.ts";
-export { virtioPci, VirtioPci, type VirtioPciState } from "./transport-pci.ts";
+export type { VirtioDevice } from "./device.ts";
+export { MMIO_LENGTH, VirtioMmio, type VirtioMmioConfig } from "./transport-mmio.ts";
+export { VirtioPci, type VirtioPciState } from "./transport-pci.ts";
 
 /** Block device as a PCI function. */
 export const virtioBlkPci: DeviceType<BlockConfig, VirtioPciState<BlockState>, VirtioPci<BlockState, VirtioBlock>> = virtioPci(virtioBlk);
