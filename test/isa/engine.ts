@@ -172,7 +172,8 @@ export class ProcessorVectorEngine implements VectorEngine {
     context.set32("ftop", top);
     context.set32("ftw", state.ftw);
     // `initialized`: what an earlier case's XRSTOR left is not this one's.
-    for (const name of ["fault", "faultCode", "halted", "shadow", "nmiPending", "attention", "initialized"] as const) context.set32(name, 0);
+    for (const name of ["fault", "faultCode", "halted", "shadow", "nmiPending", "attention", "initialized"] as const)
+      context.set32(name, 0);
   }
 
   /** What `commit` does, without the flush. */
