@@ -52,7 +52,6 @@ function host(ended: (end: MachineEnd) => void): MachineHost {
     debugOut: () => undefined,
     execOut: (_stream, bytes) => void process.stderr.write(bytes),
     diskFailed: () => undefined,
-    diskFailed: () => undefined,
     congestion: undefined,
     ended,
   };

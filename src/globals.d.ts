@@ -46,5 +46,5 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean });
   decode(bytes?: ArrayBufferView | ArrayBuffer): string;
 }
-declare const performance: { now(): number };
+declare const performance: { now(): number; readonly timeOrigin: number };
 declare function structuredClone<T>(value: T): T;
