@@ -14,7 +14,7 @@ export interface TrueRun {
   readonly ms: number;
   /** Milliseconds from the start of the program to the first guest instruction. */
   readonly firstInstructionMs: number;
-  /** Resident bytes of the process at its end, without the guest's RAM. */
+  /** Resident bytes of the process without the guest's RAM, at most. */
   readonly overheadBytes: number;
   /** Guest instructions, in millions, in a second of the interpreter's time. */
   readonly mips: number;

@@ -1,5 +1,5 @@
 // Preloaded into a `nido run` (node --import) to look at it from inside: when the first guest instruction runs, how fast the
-// interpreter is, and how much memory the process holds beside the guest's RAM. Writes its report to NIDO_PROBE_REPORT at exit.
+// interpreter is, and how much memory the process held at most beside the guest's RAM. Writes its report to NIDO_PROBE_REPORT at exit.
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import threads from "node:worker_threads";
@@ -9,7 +9,9 @@ const RAM_BYTES = Number(process.env["NIDO_PROBE_RAM"]);
 const RETIRED = Number(process.env["NIDO_PROBE_RETIRED"]);
 const PAGE = 4096;
 /** Slots of what the machine's thread measures. */
-const SLOT = { first: 0, running: 1, retired: 2, memory: 3 };
+const SLOT = { first: 0, running: 1, retired: 2, overhead: 3 };
+/** Milliseconds between looks at the memory. */
+const LOOK_MS = 100;
 
 if (threads.isMainThread) inMainThread();
 else if (threads.workerData?.probe instanceof Float64Array) inMachineThread(threads.workerData.probe);
@@ -29,8 +31,7 @@ function inMainThread() {
   syncBuiltinESMExports();
   process.on("exit", () => {
     if (REPORT === undefined) return;
-    const [first = 0, running = 0, retired = 0, memory = 0] = measured;
-    const overheadBytes = process.memoryUsage.rss() - residentRam(memory);
+    const [first = 0, running = 0, retired = 0, overheadBytes = 0] = measured;
     writeFileSync(REPORT, JSON.stringify({ firstInstructionMs: first, mips: retired / running / 1000, overheadBytes }));
   });
 }
@@ -49,7 +50,7 @@ function inMachineThread(measured) {
       const memory = imports?.env?.memory;
       if (typeof run !== "function" || memory === undefined) return;
       const view = new DataView(memory.buffer);
-      measured[SLOT.memory] = memory.buffer.byteLength;
+      let looked = 0;
       /**
        * @param {number} base
        * @param {number} budget
@@ -58,8 +59,14 @@ function inMachineThread(measured) {
         const began = performance.now();
         if (measured[SLOT.first] === 0) measured[SLOT.first] = performance.timeOrigin + began;
         const exit = run(base, budget);
-        measured[SLOT.running] = (measured[SLOT.running] ?? 0) + performance.now() - began;
+        const ended = performance.now();
+        measured[SLOT.running] = (measured[SLOT.running] ?? 0) + ended - began;
         measured[SLOT.retired] = Number(view.getBigUint64(base + RETIRED, true));
+        if (ended - looked > LOOK_MS) {
+          looked = ended;
+          const overhead = process.memoryUsage.rss() - residentRam(memory.buffer.byteLength);
+          measured[SLOT.overhead] = Math.max(measured[SLOT.overhead] ?? 0, overhead);
+        }
         return exit;
       };
       Object.defineProperty(this, "exports", { value: { ...this.exports, run: timed } });
