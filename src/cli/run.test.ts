@@ -223,6 +223,22 @@ describe("nido run with the console", () => {
     expect(await nido(script, ["run", "--no-reboot"])).toMatchObject({ status: 122, stdout: { text: "boot 1\n" } });
   });
 
+  it("gives a guest that resets itself for ever the time of one machine, not more", async () => {
+    const limits: (number | undefined)[] = [];
+    const world = await nido(
+      async ({ config, host }) => {
+        limits.push(config.timeoutMs);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        host.ended({ kind: limits.length < 3 ? "reset" : "timeout" });
+      },
+      ["run", "--timeout", "10s"],
+    );
+    expect(world.status).toBe(124);
+    expect(limits[0]).toBe(10_000);
+    expect(limits[1]).toBeLessThan(10_000);
+    expect(limits[2]).toBeLessThan(limits[1] ?? 0);
+  });
+
   it.each<[EndingSignal, number]>([
     ["SIGINT", 130],
     ["SIGTERM", 143],

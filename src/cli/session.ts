@@ -53,6 +53,8 @@ class Session {
   #broken: Error | undefined;
   #left = false;
   #diskFailed = false;
+  /** When the time of --timeout is over, in ms; undefined before the start, or without a limit. */
+  #timeoutAt: number | undefined;
 
   constructor(request: SessionRequest, host: CliHost) {
     this.#request = request;
@@ -72,7 +74,7 @@ class Session {
       const end = await machine.wait();
       if (end.kind !== "reset" || !this.#request.reboot || this.#over) return this.#outcome(end);
       if (this.#request.verbose) await note(this.#host.stderr, "The guest resets the machine.");
-      machine = await this.#create();
+      machine = await this.#create(this.#timeLeft());
     }
   }
 
@@ -112,20 +114,30 @@ class Session {
     return this.#signal !== undefined || this.#broken !== undefined || this.#left;
   }
 
-  async #create(): Promise<Machine> {
-    const machine = await this.#host.createMachine(this.#request.config, {
-      onWarning: (message) => this.#request.verbose && void note(this.#host.stderr, message),
-      onDiskFailure: (error) => {
-        this.#diskFailed = true;
-        void reportError(this.#host.stderr, error, this.#request);
+  async #create(limit: MachineConfig = {}): Promise<Machine> {
+    const machine = await this.#host.createMachine(
+      { ...this.#request.config, ...limit },
+      {
+        onWarning: (message) => this.#request.verbose && void note(this.#host.stderr, message),
+        onDiskFailure: (error) => {
+          this.#diskFailed = true;
+          void reportError(this.#host.stderr, error, this.#request);
+        },
       },
-    });
+    );
     this.#machine = machine;
     return machine;
   }
 
+  /** What the next machine has of the time that the first was given: a guest that resets again and again runs out of it too. */
+  #timeLeft(): MachineConfig {
+    return this.#timeoutAt === undefined ? {} : { timeout: Math.max(1, Math.ceil(this.#timeoutAt - performance.now())) };
+  }
+
   /** Starts the machine unless we were asked to end meanwhile. */
   async #start(machine: Machine): Promise<void> {
+    const { timeoutMs } = machine.config;
+    if (timeoutMs !== undefined) this.#timeoutAt ??= performance.now() + timeoutMs;
     if (this.#over) await machine.stop();
     else {
       await machine.start().catch((error: unknown) => {

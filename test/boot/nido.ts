@@ -1,13 +1,23 @@
 // The program itself, as built, with a guest in it.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Received } from "./qemu.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../bin/nido.mjs", import.meta.url));
+const file = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const PROGRAM = file("bin/nido.mjs");
+
+/** The embedded guest's files and the command line it wants (guest/PROTOCOL.md), to start it as any other kernel. */
+export const GUEST = {
+  kernel: file("guest/images/vmlinuz"),
+  initrd: file("guest/images/initramfs.img"),
+  append: "console=ttyS0 quiet cryptomgr.notests",
+} as const;
 
 /** What a run gave. */
 export interface Outcome {
-  readonly status: number | null;
+  /** As a shell tells it: 128 and the signal's number when a signal ended the program that it did not handle. */
+  readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -25,7 +35,10 @@ export class NidoRun {
     this.#process.stderr.on("data", (chunk: Buffer) => this.stderr.add(chunk));
     this.#process.stdin.on("error", () => {});
     this.ended = new Promise((resolve) => {
-      this.#process.once("close", (status) => resolve({ status, stdout: this.stdout.text, stderr: this.stderr.text }));
+      this.#process.once("close", (code, signal) => {
+        const status = code ?? 128 + constants.signals[signal ?? "SIGKILL"];
+        resolve({ status, stdout: this.stdout.text, stderr: this.stderr.text });
+      });
     });
   }
 
@@ -44,8 +57,14 @@ export class NidoRun {
     return this;
   }
 
-  kill(): void {
-    this.#process.kill("SIGKILL");
+  /** Reads no more of the program's output, as `head` does when it has enough. */
+  closeOutput(): this {
+    this.#process.stdout.destroy();
+    return this;
+  }
+
+  kill(signal: NodeJS.Signals = "SIGKILL"): void {
+    this.#process.kill(signal);
   }
 }
 
