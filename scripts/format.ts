@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { isTable, sources } from "./house/sources.ts";
 import { ROOT } from "./setup.mjs";
 
-const check = process.argv.includes("--check");
+const flags = process.argv.slice(2);
+const unknown = flags.find((flag) => flag !== "--check");
+if (unknown !== undefined) {
+  // It writes the whole tree, so it does so only when asked for just that.
+  process.stderr.write(`format takes --check and nothing else, not ${unknown}\n`);
+  process.exit(64);
+}
+const check = flags.length > 0;
 const tables = sources().filter(isTable);
 const oxfmt = join(ROOT, "node_modules", "oxfmt", "bin", "oxfmt");
 const args = [oxfmt, ...(check ? ["--list-different"] : []), ".", ...tables.map(({ path }) => `!${path}`)];
