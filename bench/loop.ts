@@ -1,7 +1,7 @@
 // A warm integer loop: instructions per second of the interpreter without devices, misses or faults.
 import { InterpreterProgram } from "../src/cpu/engine/program.ts";
 import { memoryLayout, Processor } from "../src/cpu/engine/processor.ts";
-import type { CpuHost } from "../src/cpu/engine/engine.ts";
+import { NO_DEVICES } from "../src/testing/no-devices.ts";
 import { GuestMemory } from "../src/memory/guest-memory.ts";
 import { median } from "./measure.ts";
 
@@ -20,24 +20,9 @@ const PROGRAM = Uint8Array.of(
   0x48, 0x89, 0x74, 0x24, 0x08, 0x48, 0xc1, 0xee, 0x07, 0x48, 0x39, 0xde, 0x72, 0x00, 0xff, 0xc9, 0x75, 0xd6, 0xf4,
 );
 
-const IDLE: CpuHost = {
-  portRead: () => 0xff,
-  portWrite: () => undefined,
-  mmioRead: () => 0,
-  mmioWrite: () => undefined,
-  acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n,
-  readMsr: () => undefined,
-  writeMsr: () => undefined,
-  readCr8: () => 0,
-  writeCr8: () => undefined,
-  random: () => 0n,
-  ferr: () => undefined,
-};
-
 function prepare(): Processor {
   const memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
-  const cpu = new Processor({ kind: "interpreter", program: new InterpreterProgram(), memory, host: IDLE });
+  const cpu = new Processor({ kind: "interpreter", program: new InterpreterProgram(), memory, host: NO_DEVICES });
   memory.write(CODE, PROGRAM);
   const r = cpu.registers;
   r.set("efer", 0x500n);

@@ -5,7 +5,7 @@ import { GuestFault } from "./assist/context.ts";
 import { writeCr } from "./assist/control.ts";
 import { CRYSTAL_HZ, cpuid, FEATURES, SIGNATURE, TSC_HZ } from "./cpuid.ts";
 import { Decoder, STATUS } from "./decode/decoder.ts";
-import type { CpuHost } from "./engine/engine.ts";
+import { NO_DEVICES } from "../testing/no-devices.ts";
 import { memoryLayout, Processor } from "./engine/processor.ts";
 import { InterpreterProgram } from "./engine/program.ts";
 import { INSTRUCTIONS } from "./isa/index.ts";
@@ -74,21 +74,6 @@ let program: InterpreterProgram;
 beforeAll(() => {
   program = new InterpreterProgram();
 });
-
-const NO_DEVICES: CpuHost = {
-  portRead: () => 0xff,
-  portWrite: () => {},
-  mmioRead: () => 0xff,
-  mmioWrite: () => {},
-  acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n,
-  readMsr: () => undefined,
-  writeMsr: () => undefined,
-  readCr8: () => 0,
-  writeCr8: () => {},
-  random: () => 0n,
-  ferr: () => {},
-};
 
 const RAM = 1 << 20;
 const CODE = 0x1000;

@@ -4,6 +4,7 @@ export { BareGuest } from "./bare-guest.ts";
 export { FakeClock } from "./fake-clock.ts";
 export { FakeMachineHost, type FakeMachineFiles } from "./fake-machine-host.ts";
 export { FakeWiring, fakeWiring, RecordedLine, RecordedLog, type LevelChange } from "./fake-wiring.ts";
+export { NO_DEVICES } from "./no-devices.ts";
 export { restore, save } from "./restore.ts";
 export { ScriptedPlatform, type GuestScript, type ScriptedGuest } from "./scripted-platform.ts";
 export { MmioDriverTransport, PciDriverTransport, TestPciBus, VirtioDriver, type DriverTransport } from "./virtio-driver.ts";

@@ -1,7 +1,7 @@
 // Nido's engines as what cases run on: a Processor with the address space that case.ts describes, and handlers that halt.
 import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
 import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
-import type { CpuHost } from "../../src/cpu/engine/engine.ts";
+import { NO_DEVICES } from "../../src/testing/no-devices.ts";
 import { X87, XMM } from "../../src/cpu/state.ts";
 import { GuestMemory } from "../../src/memory/guest-memory.ts";
 import {
@@ -51,21 +51,6 @@ const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]
 const INT3 = 0xcc;
 const TF = 0x100n;
 const MAX_INSTRUCTIONS = 100_000;
-
-const NO_DEVICES: CpuHost = {
-  portRead: () => 0xffff_ffff,
-  portWrite: () => {},
-  mmioRead: () => 0xffff_ffff,
-  mmioWrite: () => {},
-  acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n,
-  readMsr: () => undefined,
-  writeMsr: () => undefined,
-  readCr8: () => 0,
-  writeCr8: () => {},
-  random: () => 0n,
-  ferr: () => {},
-};
 
 /** One of Nido's engines, ready for cases. Engines may share a program. */
 export class ProcessorVectorEngine implements VectorEngine {

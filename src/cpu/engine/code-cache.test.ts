@@ -6,7 +6,7 @@ import { Decoder } from "../decode/decoder.ts";
 import { INTERNAL_HANDLERS } from "../isa/handlers.ts";
 import { at, FAULT, MODE } from "../state.ts";
 import { CodeCache } from "./code-cache.ts";
-import type { CpuHost } from "./engine.ts";
+import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { INTERNAL } from "./internal.ts";
 import { ARENA, CODE_HASH, CODE_HASH_ENTRIES, CPU_AREA, PAGE_ENTRY, RECORD, TLB, VIEW } from "./layout.ts";
 import { HASH_MULTIPLIER, HASH_SHIFT } from "./lookup.ts";
@@ -17,21 +17,6 @@ const RAM = 1 << 20;
 const CODE = 0x1000;
 /** The far half of the addresses, which are negative numbers to whoever forgets that they have no sign. */
 const FAR = 0x8000_0000;
-
-const NO_DEVICES: CpuHost = {
-  portRead: () => 0xff,
-  portWrite: () => {},
-  mmioRead: () => 0xff,
-  mmioWrite: () => {},
-  acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n,
-  readMsr: () => undefined,
-  writeMsr: () => undefined,
-  readCr8: () => 0,
-  writeCr8: () => {},
-  random: () => 0n,
-  ferr: () => {},
-};
 
 let program: InterpreterProgram;
 beforeAll(() => {

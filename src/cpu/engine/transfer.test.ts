@@ -9,7 +9,7 @@ import type { Routine } from "../ir/types.ts";
 import { getArithmetic } from "../isa/flags.ts";
 import { LOADS, STORES } from "../mmu/access.ts";
 import { FAULT, STATE, type StateName } from "../state.ts";
-import type { CpuHost } from "./engine.ts";
+import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { RECORD, VIEW } from "./layout.ts";
 import { deliverLongFault, returnLong } from "./long-transfer.ts";
 import { memoryLayout, Processor } from "./processor.ts";
@@ -68,21 +68,6 @@ const PROTECTED: World = {
   deliver: deliverProtectedEvent,
   leave: returnProtected,
   kinds: [0, FAULT.software, FAULT.external],
-};
-
-const NO_DEVICES: CpuHost = {
-  portRead: () => 0,
-  portWrite: () => {},
-  mmioRead: () => 0,
-  mmioWrite: () => {},
-  acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n,
-  readMsr: () => undefined,
-  writeMsr: () => undefined,
-  readCr8: () => 0,
-  writeCr8: () => {},
-  random: () => 0n,
-  ferr: () => {},
 };
 
 interface Start {

@@ -1,8 +1,9 @@
 // Repeated string instructions where vectors of single instructions do not reach: many pages, interruption, faults in the middle,
 // and code that writes over itself.
+import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { describe, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
-import type { CpuHost, RunExit } from "../engine/engine.ts";
+import type { RunExit } from "../engine/engine.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
 import { InterpreterProgram } from "../engine/program.ts";
 
@@ -13,21 +14,6 @@ const SOURCE = 0x2_0000;
 const TARGET = 0x4_0000;
 const PRESENT_WRITABLE = 3n;
 const HLT = 0xf4;
-
-const NO_DEVICES: CpuHost = {
-  portRead: () => 0,
-  portWrite: () => {},
-  mmioRead: () => 0,
-  mmioWrite: () => {},
-  acknowledgeInterrupt: () => -1,
-  readTsc: () => 0n,
-  readMsr: () => undefined,
-  writeMsr: () => undefined,
-  readCr8: () => 0,
-  writeCr8: () => {},
-  random: () => 0n,
-  ferr: () => {},
-};
 
 const program = new InterpreterProgram();
 

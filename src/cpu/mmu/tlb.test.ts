@@ -1,5 +1,6 @@
 // What the TLB remembers of an access, in which of its views, and what flushes leave; and accesses that it has no part in.
 // What programs may notice of paging is in test/system/programs.
+import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { describe, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import { GuestFault } from "../assist/context.ts";
@@ -32,18 +33,9 @@ class Mmu {
   constructor() {
     const device = this.#device;
     const host: CpuHost = {
-      portRead: () => 0,
-      portWrite: () => {},
+      ...NO_DEVICES,
       mmioRead: (gpa, width) => device.push(`read${width * 8} ${gpa.toString(16)}`),
       mmioWrite: (gpa, width, value) => void device.push(`write${width * 8} ${gpa.toString(16)} ${value.toString(16)}`),
-      acknowledgeInterrupt: () => -1,
-      readTsc: () => 0n,
-      readMsr: () => undefined,
-      writeMsr: () => undefined,
-      readCr8: () => 0,
-      writeCr8: () => {},
-      random: () => 0n,
-      ferr: () => {},
     };
     this.cpu = new Processor({ kind: "evaluator", program, memory: this.memory, host });
     this.memory.writeUint64(TABLES.pml4, BigInt(TABLES.pdpt) | ALL);
