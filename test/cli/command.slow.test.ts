@@ -55,11 +55,9 @@ describe("a signal to nido run", () => {
     const run = new NidoRun(["--", "sleep", "1000"]);
     // Before the program listens, a signal ends it as it would any other.
     await sleep(ms);
-    const sent = performance.now();
     run.kill(signal);
     const status = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 }[signal];
     expect(await run.ended).toEqual({ status, stdout: "", stderr: "" });
-    expect(performance.now() - sent).toBeLessThan(3000);
   });
 });
 
