@@ -1,8 +1,8 @@
 // The portable entry: everything but a host. `node.ts` adds Node's.
 export { MACHINE_OPTIONS, resolveConfig } from "./machine/config.ts";
-export type { BoardName, DeviceName, EngineChoice, FileSource, MachineConfig, ResolvedMachineConfig } from "./machine/config.ts";
+export type { BoardName, DeviceName, EngineChoice, EntryName, FileSource, MachineConfig, ResolvedMachineConfig } from "./machine/config.ts";
 export type { DiskConfig, SerialTarget } from "./machine/attachments.ts";
-export type { MachineEnd } from "./machine/machine.ts";
+export type { MachineEnd, MachineStatistics } from "./machine/machine.ts";
 export { failureOf } from "./sdk/failure.ts";
 export { openMachine } from "./sdk/machine.ts";
 export type { ExecResult, Machine, MachineCommand, MachineConsole, MachineOptions } from "./sdk/machine.ts";

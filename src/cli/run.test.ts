@@ -106,6 +106,7 @@ describe("nido run with a command", () => {
     expect(world.stdout.text).toBe("");
     expect(world.stderr.text).toContain("Linux version 6.1");
     expect(world.stderr.text).toContain("nido: odd");
+    expect(world.stderr.text).toMatch(/\nnido: 2500000 instructions in 10 ms \(250 MIPS\), the first -?\d+ ms after the start\.\n$/);
   });
 
   it("passes its input on, to the end", async () => {

@@ -1,6 +1,6 @@
 // A machine on the program's own streams: either the serial console, or one command's input and outputs.
 import type { MachineConfig } from "../machine/config.ts";
-import type { MachineEnd } from "../machine/machine.ts";
+import type { MachineEnd, MachineStatistics } from "../machine/machine.ts";
 import type { EndingSignal } from "../host/node/termination.ts";
 import type { Machine } from "../sdk/machine.ts";
 import type { CliHost } from "./command.ts";
@@ -24,6 +24,8 @@ export interface Outcome {
   readonly signal?: EndingSignal;
   /** Why our output takes no more: nobody reads it (EPIPE), or its disk is full. */
   readonly broken?: Error;
+  /** What the last machine did, if it ran. */
+  readonly statistics: MachineStatistics | undefined;
   /** A disk failed while the guest used it, which has been reported. */
   readonly diskFailed: boolean;
   /** The guest's last words, for a session that did not show them. */
@@ -184,6 +186,7 @@ class Session {
       end,
       lastWords,
       diskFailed: this.#diskFailed,
+      statistics: this.#machine?.statistics,
       ...(this.#broken === undefined ? {} : { broken: this.#broken }),
       ...(this.#signal === undefined ? {} : { signal: this.#signal }),
     };

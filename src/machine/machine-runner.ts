@@ -15,7 +15,7 @@ import type { ResolvedMachineConfig } from "./config.ts";
 import { cpuHost } from "./cpu-host.ts";
 import { RunLoop } from "./lifecycle/run-loop.ts";
 import { describeShutdown } from "./lifecycle/shutdown-report.ts";
-import type { CreateMachine, MachineEnd, MachineHost, RunningMachine } from "./machine.ts";
+import type { CreateMachine, MachineEnd, MachineHost, MachineStatistics, RunningMachine } from "./machine.ts";
 import { PanicWatch } from "./panic-watch.ts";
 import { asVmError } from "./protocol.ts";
 import { SerialInput } from "./serial-input.ts";
@@ -81,6 +81,10 @@ class VirtualMachine implements RunningMachine {
     this.#serialInput = new SerialInput(this.#board.serial);
     this.#channel = this.#openChannel(config);
     bootKernel(config, host, { board: this.#board, memory, engine: this.#engine });
+  }
+
+  get statistics(): MachineStatistics {
+    return this.#loop.statistics;
   }
 
   start(): void {

@@ -26,6 +26,15 @@ export type MachineEnd =
   /** The host failed it, or we did. */
   | { readonly kind: "error"; readonly error: VmError };
 
+/** What a machine did, for those who measure. */
+export interface MachineStatistics {
+  readonly instructions: number;
+  /** How long the processor took for them, in ms of the host's time. */
+  readonly busyMs: number;
+  /** When it began with the first, in ms since 1970; undefined before. */
+  readonly firstAtMs: number | undefined;
+}
+
 /** The host's clocks. */
 export interface HostClock {
   /** Nanoseconds since an arbitrary start; monotonic. */
@@ -78,6 +87,8 @@ export interface MachineHost {
 
 /** A machine that has been put together and can be run, once. */
 export interface RunningMachine {
+  /** What it did so far. */
+  readonly statistics: MachineStatistics;
   /** Lets the processor run. */
   start(): void;
   /** Bytes for the guest's first serial line; resolves when they are taken, that is when more may follow. */

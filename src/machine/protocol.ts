@@ -2,7 +2,7 @@
 // by structured clone. Every `input` is answered by one `accepted`, in order; `taken` says how much output the reader has had.
 import { VmError, type VmErrorJson } from "../support/errors.ts";
 import type { ResolvedMachineConfig } from "./config.ts";
-import type { CommandOutput, MachineEnd } from "./machine.ts";
+import type { CommandOutput, MachineEnd, MachineStatistics } from "./machine.ts";
 
 /** Bytes that may be on their way to the reader before the machine waits. */
 export const OUTPUT_WINDOW: number = 1 << 20;
@@ -34,7 +34,7 @@ export type FromMachine =
   | { readonly type: "accepted"; readonly stream: InputStream }
   | { readonly type: "warning"; readonly message: string }
   | { readonly type: "diskFailed"; readonly error: VmErrorJson }
-  | { readonly type: "ended"; readonly end: EndMessage };
+  | { readonly type: "ended"; readonly end: EndMessage; readonly statistics: MachineStatistics | undefined };
 
 /** A MachineEnd as plain data. */
 export type EndMessage = Exclude<MachineEnd, { readonly kind: "error" }> | { readonly kind: "error"; readonly error: VmErrorJson };

@@ -224,7 +224,8 @@ export class MachineThread {
 
   async #finish(end: MachineEnd): Promise<void> {
     const failure = await this.#closeFiles();
-    this.#post({ type: "ended", end: encodeEnd(failure === undefined || end.kind === "error" ? end : { kind: "error", error: failure }) });
+    const last: MachineEnd = failure === undefined || end.kind === "error" ? end : { kind: "error", error: failure };
+    this.#post({ type: "ended", end: encodeEnd(last), statistics: this.#machine?.statistics });
   }
 
   /** Closes every file, whatever happens to one of them; the first error, if any. */

@@ -1,7 +1,7 @@
 // A machine as programs see it: create, start, talk to it, wait for its end. It holds no guest state; that lives in the machine's
 // own thread behind a MachineChannel.
 import { resolveConfig, type MachineConfig, type ResolvedMachineConfig } from "../machine/config.ts";
-import type { MachineEnd, ScheduledTask } from "../machine/machine.ts";
+import type { MachineEnd, MachineStatistics, ScheduledTask } from "../machine/machine.ts";
 import { decodeEnd, type FromMachine, type OutputStreamName } from "../machine/protocol.ts";
 import { VmError } from "../support/errors.ts";
 import { failureOf } from "./failure.ts";
@@ -71,6 +71,7 @@ export class Machine implements AsyncDisposable {
   #settleStep: ((error?: VmError) => void) | undefined;
   #state: "new" | "starting" | "running" | "ended" = "new";
   #stopReason: MachineEnd | undefined;
+  #statistics: MachineStatistics | undefined;
   #timers: ScheduledTask[] = [];
 
   /** For `openMachine`. */
@@ -143,6 +144,11 @@ export class Machine implements AsyncDisposable {
     throw failureOf(end) ?? new VmError("GUEST_SHUTDOWN", "The guest powered off before its command had ended");
   }
 
+  /** What the machine did, once it has ended; undefined before, and when it never ran. */
+  get statistics(): MachineStatistics | undefined {
+    return this.#statistics;
+  }
+
   /** Resolves with the machine's end; never rejects. */
   wait(): Promise<MachineEnd> {
     return this.#ended;
@@ -203,6 +209,7 @@ export class Machine implements AsyncDisposable {
       case "diskFailed":
         return this.#onDiskFailure(VmError.fromJSON(message.error));
       case "ended":
+        this.#statistics = message.statistics;
         return this.#end(decodeEnd(message.end));
     }
   }

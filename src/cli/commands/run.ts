@@ -2,6 +2,7 @@
 import { errnoOf, ioError } from "../../host/node/io-error.ts";
 import { statusOfSignal } from "../../host/node/termination.ts";
 import { flagOf, MACHINE_OPTIONS, type MachineConfig } from "../../machine/config.ts";
+import type { MachineStatistics } from "../../machine/machine.ts";
 import { failureOf } from "../../sdk/failure.ts";
 import { usageError, type Arguments, type Flag } from "../arguments.ts";
 import type { CliHost, Command } from "../command.ts";
@@ -94,8 +95,16 @@ async function conclude(request: SessionRequest, outcome: Outcome, host: CliHost
   if (failure !== undefined) await reportError(host.stderr, failure, { verbose: request.verbose });
   else if (end.kind === "reset") await note(host.stderr, "The guest reset its board.");
   else if (request.verbose) await note(host.stderr, `The machine has ended: ${end.kind}.`);
+  if (request.verbose && outcome.statistics !== undefined) await note(host.stderr, summary(outcome.statistics));
   const status = statusOfEnd(end);
   return outcome.diskFailed && status === EXIT.success ? EXIT.hostIo : status;
+}
+
+/** A line of figures; `performance.timeOrigin` is when this process began. */
+function summary({ instructions, busyMs, firstAtMs }: MachineStatistics): string {
+  const mips = busyMs > 0 ? instructions / busyMs / 1e3 : 0;
+  const first = firstAtMs === undefined ? "none ran" : `the first ${Math.round(firstAtMs - performance.timeOrigin)} ms after the start`;
+  return `${instructions} instructions in ${Math.round(busyMs)} ms (${Math.round(mips)} MIPS), ${first}.`;
 }
 
 /** Nobody to tell when the reader has gone, as `head` does; everything else is a failure of the host. */

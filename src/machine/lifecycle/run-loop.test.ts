@@ -58,6 +58,7 @@ describe("RunLoop", () => {
   it("runs slices of at most about a millisecond and fires timers between them, on time", async () => {
     const { host, engine, clock, loop: running } = loop();
     const late: number[] = [];
+    expect(running.statistics).toEqual({ instructions: 0, busyMs: 0, firstAtMs: undefined });
     running.start();
     await host.until(() => clock.now() > 20e6);
     for (let index = 1; index <= 50; index++) clock.arm(20e6 + index * 777_000, () => late.push(clock.now() - (20e6 + index * 777_000)));
@@ -65,6 +66,10 @@ describe("RunLoop", () => {
     expect(late).toHaveLength(50);
     expect(Math.max(...late)).toBeLessThan(60_000);
     expect(Math.max(...engine.slices) * NS_PER_INSTRUCTION).toBeLessThan(1.1e6);
+    const { instructions, busyMs, firstAtMs } = running.statistics;
+    expect(instructions).toBe(engine.instructions);
+    expect(busyMs / ((instructions * NS_PER_INSTRUCTION) / 1e6)).toBeCloseTo(1, 1);
+    expect(firstAtMs).toBeGreaterThan(0);
   });
 
   it("cuts a slice short for a timer that the guest arms in it", async () => {

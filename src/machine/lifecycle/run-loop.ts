@@ -7,7 +7,7 @@
 // timers on time. Slices return often also because V8 swaps in optimised code only when a function is entered anew.
 import type { Engine } from "../../cpu/engine/engine.ts";
 import type { MachineClock } from "../clock.ts";
-import type { MachineEnd, MachineHost } from "../machine.ts";
+import type { MachineEnd, MachineHost, MachineStatistics } from "../machine.ts";
 import { asVmError } from "../protocol.ts";
 import { Nap } from "./nap.ts";
 import { SliceBudget } from "./slice-budget.ts";
@@ -43,12 +43,19 @@ export class RunLoop {
   #napEndNs = Number.NEGATIVE_INFINITY;
   /** Since when, in the host's time, an interrupt waits to be accepted; Infinity when none does. */
   #waitingSinceNs = Number.POSITIVE_INFINITY;
+  #firstAtMs: number | undefined;
+  #busyNs = 0;
 
   constructor(parts: RunLoopParts) {
     this.#parts = parts;
     this.#nap = new Nap(parts.host, this.#turn);
     parts.clock.onEarlier = (atNs) => this.#timerArmed(atNs);
     parts.clock.onLimit = () => this.#overtime();
+  }
+
+  /** What the processor did so far. */
+  get statistics(): MachineStatistics {
+    return { instructions: this.#parts.engine.instructions, busyMs: this.#busyNs / 1e6, firstAtMs: this.#firstAtMs };
   }
 
   /** Lets time and processor run. */
@@ -114,12 +121,15 @@ export class RunLoop {
     const length = this.#grant();
     const began = host.clock.nowNs();
     const before = engine.instructions;
+    this.#firstAtMs ??= host.clock.wallClockMs();
     this.#sliceEndNs = clock.now() + length;
     try {
       return engine.run(this.#budget.instructions(length));
     } finally {
       this.#sliceEndNs = Number.NEGATIVE_INFINITY;
-      this.#budget.measured(engine.instructions - before, host.clock.nowNs() - began);
+      const took = host.clock.nowNs() - began;
+      this.#busyNs += took;
+      this.#budget.measured(engine.instructions - before, took);
     }
   }
 
