@@ -1,5 +1,5 @@
 // A warm integer loop: instructions per second of the interpreter without devices, misses or faults.
-import { InterpreterProgram } from "../src/cpu/engine/program.ts";
+import { ProgramGenerator } from "../src/cpu/engine/generator.ts";
 import { memoryLayout, Processor } from "../src/cpu/engine/processor.ts";
 import { NO_DEVICES } from "../src/testing/no-devices.ts";
 import { GuestMemory } from "../src/memory/guest-memory.ts";
@@ -22,7 +22,7 @@ const PROGRAM = Uint8Array.of(
 
 function prepare(): Processor {
   const memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
-  const cpu = new Processor({ kind: "interpreter", program: new InterpreterProgram(), memory, host: NO_DEVICES });
+  const cpu = new Processor({ program: new ProgramGenerator().interpreter(), memory, host: NO_DEVICES });
   memory.write(CODE, PROGRAM);
   const r = cpu.registers;
   r.set("efer", 0x500n);

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { ROOT } from "./setup.mjs";
 
 const DIST = join(ROOT, "dist");
-const { InterpreterProgram } = await import(pathToFileURL(join(DIST, "cpu", "engine", "program.js")).href);
+const { ProgramGenerator } = await import(pathToFileURL(join(DIST, "cpu", "engine", "generator.js")).href);
 
 mkdirSync(join(DIST, "engine"), { recursive: true });
-writeFileSync(join(DIST, "engine", "interpreter.wasm"), new InterpreterProgram().build());
+writeFileSync(join(DIST, "engine", "interpreter.wasm"), new ProgramGenerator().build());

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CPU_BASE } from "../src/cpu/engine/processor.ts";
 import { PROFILE } from "../src/cpu/engine/layout.ts";
 import { HotSem } from "../src/cpu/engine/hot.ts";
-import { InterpreterProgram } from "../src/cpu/engine/program.ts";
+import { ProgramGenerator } from "../src/cpu/engine/generator.ts";
 import { children } from "../src/cpu/ir/liveness.ts";
 import type { Label, Stmt } from "../src/cpu/ir/types.ts";
 import { buildHandler } from "../src/cpu/isa/handlers.ts";
@@ -32,13 +32,13 @@ const WORKLOAD = `
   find / -xdev | wc -l
   gzip -c /bin/busybox | md5sum`;
 const command = process.argv.length > 2 ? process.argv.slice(2) : ["sh", "-c", WORKLOAD];
-const program = new InterpreterProgram();
+const program = new ProgramGenerator();
 
 function host(ended: (end: MachineEnd) => void): MachineHost {
   return {
     kernel: readFileSync(join(ROOT, "guest/images/vmlinuz")),
     initrd: readFileSync(join(ROOT, "guest/images/initramfs.img")),
-    interpreterModule: program.build({ profile: true }),
+    interpreter: new WebAssembly.Module(program.build({ profile: true })),
     disks: [],
     clock: { nowNs: () => performance.now() * 1e6, wallClockMs: () => Date.now() },
     log: { warnOnce: (_key, message) => process.stderr.write(`${message}\n`) },

@@ -7,7 +7,7 @@ import { CRYSTAL_HZ, cpuid, FEATURES, SIGNATURE, TSC_HZ } from "./cpuid.ts";
 import { Decoder, STATUS } from "./decode/decoder.ts";
 import { NO_DEVICES } from "../testing/no-devices.ts";
 import { memoryLayout, Processor } from "./engine/processor.ts";
-import { InterpreterProgram } from "./engine/program.ts";
+import { ProgramGenerator } from "./engine/generator.ts";
 import { INSTRUCTIONS } from "./isa/index.ts";
 import { CR4, EFER, PHYSICAL_BITS } from "./mmu/control.ts";
 import { MSRS } from "./msr.ts";
@@ -70,9 +70,9 @@ const UNREPORTED: Readonly<Record<string, readonly number[]>> = {
   "xop vprotb": [0x8f, 0xe8, 0x78, 0xc0, 0xc1, 0x01],
 };
 
-let program: InterpreterProgram;
+let program: ProgramGenerator;
 beforeAll(() => {
-  program = new InterpreterProgram();
+  program = new ProgramGenerator();
 });
 
 const RAM = 1 << 20;
@@ -82,7 +82,7 @@ const HLT = 0xf4;
 /** A processor after reset, and its memory. */
 function fresh(): { readonly cpu: Processor; readonly memory: GuestMemory } {
   const memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
-  return { cpu: new Processor({ kind: "evaluator", program, memory, host: NO_DEVICES }), memory };
+  return { cpu: new Processor({ program: program.evaluator(), memory, host: NO_DEVICES }), memory };
 }
 
 /** Runs code in real-address mode → the vector that it raised, or undefined when it came to its end. */
@@ -131,11 +131,11 @@ describe("features and instructions", () => {
   });
 
   it.each(Object.entries(BY_ENCODING))("%s is decoded", (_feature, code) => {
-    expect(new Decoder(program.tables).decode(Uint8Array.of(...code, 0, 0, 0, 0), 0, code.length + 4, MODE.long)).toBe(STATUS.ok);
+    expect(new Decoder(program.plan.tables).decode(Uint8Array.of(...code, 0, 0, 0, 0), 0, code.length + 4, MODE.long)).toBe(STATUS.ok);
   });
 
   it.each(Object.entries(UNREPORTED))("%s is undefined, in 64-bit and in 32-bit code", (_name, code) => {
-    const decoder = new Decoder(program.tables);
+    const decoder = new Decoder(program.plan.tables);
     const bytes = Uint8Array.of(...code, ...new Array<number>(15).fill(0));
     expect(decoder.decode(bytes, 0, bytes.length, MODE.long)).toBe(STATUS.undefined);
     // C4, C5, 62 and 8F with two registers: what AVX took from LDS, LES, BOUND and POP, which have none.
@@ -144,9 +144,9 @@ describe("features and instructions", () => {
 
   it("TZCNT and LZCNT are BSF and BSR without BMI1 and LZCNT (SDM 2B)", () => {
     const names = [0xbc, 0xbd].map((opcode) => {
-      const decoder = new Decoder(program.tables);
+      const decoder = new Decoder(program.plan.tables);
       expect(decoder.decode(Uint8Array.of(0xf3, 0x0f, opcode, 0xc1), 0, 4, MODE.long)).toBe(STATUS.ok);
-      return decoder.variant?.instruction.name;
+      return program.set.variants[decoder.row]?.instruction.name;
     });
     expect(names).toEqual(["BSF", "BSR"]);
   });

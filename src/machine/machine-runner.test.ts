@@ -1,6 +1,6 @@
 // Whole machines on the real processor, with guests of a few instructions each. Time is simulated.
 import { beforeAll, describe, expect, it } from "vitest";
-import { InterpreterProgram } from "../cpu/engine/program.ts";
+import { ProgramGenerator } from "../cpu/engine/generator.ts";
 import { MemoryByteStore } from "../disk/byte-store.ts";
 import { BareGuest } from "../testing/bare-guest.ts";
 import { FaultyStore } from "../testing/faulty-store.ts";
@@ -9,9 +9,9 @@ import { resolveConfig, type MachineConfig } from "./config.ts";
 import type { MachineEnd } from "./machine.ts";
 import { createMachine } from "./machine-runner.ts";
 
-let interpreterModule: Uint8Array;
+let interpreter: WebAssembly.Module;
 beforeAll(() => {
-  interpreterModule = new InterpreterProgram().build();
+  interpreter = new WebAssembly.Module(new ProgramGenerator().build());
 });
 
 interface Ran {
@@ -20,7 +20,7 @@ interface Ran {
 }
 
 async function run(guest: BareGuest, config: MachineConfig = {}, files: Partial<FakeMachineFiles> = {}): Promise<Ran> {
-  const host = new FakeMachineHost({ kernel: guest.kernel(), interpreterModule, ...files });
+  const host = new FakeMachineHost({ kernel: guest.kernel(), interpreter, ...files });
   const machine = await createMachine(resolveConfig({ memory: "16M", kernel: "test", ...config }), host);
   return { end: await host.run(machine), host };
 }
@@ -76,7 +76,7 @@ describe("a machine ends", () => {
   });
 
   it("when it is stopped, halted as it is", async () => {
-    const host = new FakeMachineHost({ kernel: new BareGuest().raw(0xfa, 0xf4).kernel(), interpreterModule });
+    const host = new FakeMachineHost({ kernel: new BareGuest().raw(0xfa, 0xf4).kernel(), interpreter });
     const machine = await createMachine(resolveConfig({ memory: "16M", kernel: "test" }), host);
     machine.start();
     machine.stop();
@@ -121,7 +121,7 @@ describe("a guest", () => {
       .raw(0x3c, 0x58)
       .jumpIf(5, "wait")
       .powerOff();
-    const host = new FakeMachineHost({ kernel: guest.kernel(), interpreterModule });
+    const host = new FakeMachineHost({ kernel: guest.kernel(), interpreter });
     const machine = await createMachine(resolveConfig({ memory: "16M", kernel: "test" }), host);
     const taken = machine.serialInput(new TextEncoder().encode("abc"));
     machine.start();

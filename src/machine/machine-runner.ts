@@ -25,9 +25,16 @@ const POWER_OFF_NS = 10e9;
 
 /** Puts a machine together. */
 export const createMachine: CreateMachine = async (config, host) => {
-  const disks = await openDisks(config, host);
-  return new VirtualMachine(config, host, disks);
+  const [disks, program] = await Promise.all([openDisks(config, host), interpreterProgram(host)]);
+  return new VirtualMachine(config, host, { disks, program });
 };
+
+/** What the build left; the definitions, from which it can be made anew, are loaded only when there is nothing. */
+async function interpreterProgram({ interpreter }: MachineHost): Promise<InterpreterProgram> {
+  if (interpreter !== undefined) return new InterpreterProgram(interpreter);
+  const { ProgramGenerator } = await import("../cpu/engine/generator.ts");
+  return new ProgramGenerator().interpreter();
+}
 
 /** The disks of a machine. Throws DISK_INVALID. */
 async function openDisks({ disks }: ResolvedMachineConfig, host: MachineHost): Promise<BlockStorage[]> {
@@ -36,6 +43,12 @@ async function openDisks({ disks }: ResolvedMachineConfig, host: MachineHost): P
     opened.push(await diskFormat(format).open(host.disks[index]!, { writable: !readOnly, name: path }));
   }
   return opened;
+}
+
+/** What has to be waited for before a machine can be put together. */
+interface MachineParts {
+  readonly disks: readonly BlockStorage[];
+  readonly program: InterpreterProgram;
 }
 
 /** One machine, from its creation to its end. */
@@ -54,7 +67,7 @@ class VirtualMachine implements RunningMachine {
   readonly #diskFailures = new Set<string>();
   #commandStatus: number | undefined;
 
-  constructor(config: ResolvedMachineConfig, host: MachineHost, disks: readonly BlockStorage[]) {
+  constructor(config: ResolvedMachineConfig, host: MachineHost, { disks, program }: MachineParts) {
     this.#host = host;
     this.#clock = new MachineClock(host.clock);
     this.#writable = disks.some(({ readOnly }) => !readOnly);
@@ -62,8 +75,7 @@ class VirtualMachine implements RunningMachine {
     const memory = new GuestMemory(config.memoryBytes, memoryLayout(1, config.memoryBytes).ramBase);
     this.#board = this.#buildBoard(config, memory, disks);
     this.#engine = new Processor({
-      kind: "interpreter",
-      program: new InterpreterProgram(host.interpreterModule),
+      program,
       memory,
       host: cpuHost(this.#board, {
         clock: this.#clock,

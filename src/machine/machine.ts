@@ -61,8 +61,8 @@ export interface MachineHost {
   readonly initrd: Uint8Array | undefined;
   /** The open files of `config.disks`, in that order. The machine may dispose of them; the host does so after `ended` anyway. */
   readonly disks: readonly ByteStore[];
-  /** The interpreter's WebAssembly module as the build left it; undefined has the machine generate it, which takes longer. */
-  readonly interpreterModule: Uint8Array | undefined;
+  /** The interpreter that the build generated, compiled; undefined has the machine generate it, which takes a second and 100 MB. */
+  readonly interpreter: WebAssembly.Module | undefined;
   readonly clock: HostClock;
   readonly log: Log;
   /** Fills with bytes fit for keys. */

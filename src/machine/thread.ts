@@ -25,8 +25,8 @@ export interface ThreadPlatform {
   readFile(role: "kernel" | "initrd", source: FileSource, maxBytes: number): Promise<Uint8Array>;
   /** The files of the guest that comes with the package. */
   readonly embeddedGuest: { readonly kernel: FileSource; readonly initrd: FileSource };
-  /** The interpreter's module if the build left one. */
-  readInterpreterModule(): Promise<Uint8Array | undefined>;
+  /** The interpreter's module, compiled, if the build left one. */
+  loadInterpreter(): Promise<WebAssembly.Module | undefined>;
   /** The thread no longer needs these bytes, which it got from `readFile`: their memory may be given back at once. */
   release(bytes: Uint8Array): void;
   openDisk(disk: DiskConfig): Promise<ByteStore>;
@@ -48,7 +48,7 @@ interface OpenFiles {
   readonly kernel: Uint8Array;
   readonly initrd: Uint8Array | undefined;
   readonly disks: readonly ByteStore[];
-  readonly interpreterModule: Uint8Array | undefined;
+  readonly interpreter: WebAssembly.Module | undefined;
   readonly serialLog: LogFile | undefined;
 }
 
@@ -106,13 +106,15 @@ export class MachineThread {
   async #open(config: ResolvedMachineConfig): Promise<void> {
     this.#config = config;
     this.#platform.checkMemory(config.memoryBytes);
+    // It compiles in the background while the files are read.
+    const interpreter = this.#platform.loadInterpreter();
+    interpreter.catch(() => {});
     const embedded = config.kernel === undefined ? this.#platform.embeddedGuest : undefined;
     const kernel = await this.#platform.readFile("kernel", config.kernel ?? this.#platform.embeddedGuest.kernel, config.memoryBytes);
     const initrdSource = config.initrd ?? embedded?.initrd;
     const initrd = initrdSource === undefined ? undefined : await this.#platform.readFile("initrd", initrdSource, config.memoryBytes);
-    const interpreterModule = await this.#platform.readInterpreterModule();
     const disks: ByteStore[] = [];
-    const files = { kernel, initrd, disks, interpreterModule, serialLog: undefined };
+    const files = { kernel, initrd, disks, interpreter: await interpreter, serialLog: undefined };
     this.#files = files;
     for (const disk of config.disks) disks.push(await this.#platform.openDisk(disk));
     if (config.serial.kind === "file") this.#files = { ...files, serialLog: this.#platform.openLog(config.serial.path) };
@@ -161,7 +163,7 @@ export class MachineThread {
       kernel: files.kernel,
       initrd: files.initrd,
       disks: files.disks,
-      interpreterModule: files.interpreterModule,
+      interpreter: files.interpreter,
       clock: platform.clock,
       log: warnings((message) => this.#post({ type: "warning", message })),
       fillRandom: (into) => platform.fillRandom(into),

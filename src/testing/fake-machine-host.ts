@@ -21,7 +21,7 @@ export interface FakeMachineFiles {
   readonly initrd?: Uint8Array;
   readonly disks?: readonly ByteStore[];
   /** Spares a test the generation of the interpreter's module. */
-  readonly interpreterModule?: Uint8Array;
+  readonly interpreter?: WebAssembly.Module;
 }
 
 /** A host for one machine. */
@@ -29,7 +29,7 @@ export class FakeMachineHost implements MachineHost {
   readonly kernel: Uint8Array;
   readonly initrd: Uint8Array | undefined;
   readonly disks: readonly ByteStore[];
-  readonly interpreterModule: Uint8Array | undefined;
+  readonly interpreter: WebAssembly.Module | undefined;
   readonly clock: HostClock;
   readonly log: RecordedLog = new RecordedLog();
   congestion: Promise<void> | undefined;
@@ -43,11 +43,11 @@ export class FakeMachineHost implements MachineHost {
   #soon: (() => void)[] = [];
   #tasks: Task[] = [];
 
-  constructor({ kernel, initrd, disks = [], interpreterModule }: FakeMachineFiles) {
+  constructor({ kernel, initrd, disks = [], interpreter }: FakeMachineFiles) {
     this.kernel = kernel;
     this.initrd = initrd;
     this.disks = disks;
-    this.interpreterModule = interpreterModule;
+    this.interpreter = interpreter;
     this.clock = { nowNs: () => (this.#nowNs += LOOK_NS), wallClockMs: () => WALL_BASE_MS + this.#nowNs / 1e6 };
   }
 

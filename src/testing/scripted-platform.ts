@@ -93,7 +93,7 @@ export class ScriptedPlatform implements Platform {
       checkMemory: () => {},
       readFile: async (role, source) => this.#read(role, source),
       embeddedGuest: { kernel: new Uint8Array(1), initrd: new Uint8Array(2) },
-      readInterpreterModule: async () => undefined,
+      loadInterpreter: async () => undefined,
       release: () => {},
       openDisk: async (disk: DiskConfig): Promise<ByteStore> =>
         new MemoryByteStore(this.#read("disk", disk.path), { writable: !disk.readOnly }),

@@ -29,6 +29,7 @@ export class ModuleBuilder {
   #memory: { module: string; name: string; initial: number; maximum: number; shared: boolean } | undefined;
   #table: readonly number[] | undefined;
   readonly #names = new Map<number, string>();
+  readonly #custom: { readonly name: string; readonly bytes: Uint8Array }[] = [];
 
   /** Index of a function type; equal types share one. */
   type(t: FunctionType): number {
@@ -73,6 +74,11 @@ export class ModuleBuilder {
     this.#names.set(index, name);
   }
 
+  /** Adds a custom section, which does nothing by itself and can be asked for by name (Core §5.5.3). */
+  custom(name: string, bytes: Uint8Array): void {
+    this.#custom.push({ name, bytes });
+  }
+
   /** The module's own table, filled with these functions. */
   table(functions: readonly number[]): void {
     this.#table = functions;
@@ -96,14 +102,14 @@ export class ModuleBuilder {
     }
     section(out, 10, functions.length, (c) => functions.forEach((f) => writeBody(c, f)));
     if (this.#names.size > 0) this.#writeNames(out);
+    for (const { name, bytes } of this.#custom) customSection(out, new Code().name(name).raw(bytes));
     return out.bytes().slice();
   }
 
   #writeNames(out: Code): void {
     const map = new Code().u(this.#names.size);
     for (const [index, name] of [...this.#names].sort(([a], [b]) => a - b)) map.u(index).name(name);
-    const section = new Code().name("name").byte(1).u(map.length).raw(map.bytes());
-    out.byte(0).u(section.length).raw(section.bytes());
+    customSection(out, new Code().name("name").byte(1).u(map.length).raw(map.bytes()));
   }
 
   #writeImports(out: Code): void {
@@ -122,6 +128,10 @@ export class ModuleBuilder {
 function defined(body: FunctionBody | undefined, n: number): FunctionBody {
   assert(body, `function ${n} after the imports is declared and not defined`);
   return body;
+}
+
+function customSection(out: Code, content: Code): void {
+  out.byte(0).u(content.length).raw(content.bytes());
 }
 
 function section(out: Code, id: number, count: number, write: (c: Code) => void): void {

@@ -1,5 +1,5 @@
 // Nido's engines as what cases run on: a Processor with the address space that case.ts describes, and handlers that halt.
-import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
 import { NO_DEVICES } from "../../src/testing/no-devices.ts";
 import { X87, XMM } from "../../src/cpu/state.ts";
@@ -61,11 +61,11 @@ export class ProcessorVectorEngine implements VectorEngine {
   readonly #warm: boolean;
 
   /** @param warm run each case twice, the second time with the TLB as the first left it: the memory accesses of the fast loop */
-  constructor(kind: "evaluator" | "interpreter", program: InterpreterProgram = new InterpreterProgram(), warm: boolean = false) {
+  constructor(kind: "evaluator" | "interpreter", program: ProgramGenerator = new ProgramGenerator(), warm: boolean = false) {
     this.name = warm ? `warm ${kind}` : kind;
     this.#warm = warm;
     this.#memory = new GuestMemory(RAM_BYTES, memoryLayout(1, RAM_BYTES).ramBase);
-    this.processor = new Processor({ kind, program, memory: this.#memory, host: NO_DEVICES });
+    this.processor = new Processor({ program: program[kind](), memory: this.#memory, host: NO_DEVICES });
     this.#mapPages();
     this.#writeSystemPages();
     this.#memory.write(PHYSICAL.code, new Uint8Array(CODE_BYTES).fill(INT3));

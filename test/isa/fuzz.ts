@@ -4,7 +4,7 @@
 // Prints each difference once a row; ends with status 1 when there was any.
 import { parseArgs } from "node:util";
 import { INSTRUCTIONS } from "../../src/cpu/isa/index.ts";
-import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import type { VectorEngine } from "./case.ts";
 import { ProcessorVectorEngine } from "./engine.ts";
 import { whyExcluded } from "./exclusions.ts";
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
     process.stderr.write(`fuzz:isa: ${reason}\n`);
     return 1;
   }
-  const program = new InterpreterProgram();
+  const program = new ProgramGenerator();
   const engines = values.engine.map((name) => new ProcessorVectorEngine(name === "evaluator" ? "evaluator" : "interpreter", program));
   const recorder = await Recorder.start();
   const deadline = performance.now() + Number(values.minutes) * 60_000;

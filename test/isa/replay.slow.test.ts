@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import { INSTRUCTIONS } from "../../src/cpu/isa/index.ts";
 import { ProcessorVectorEngine } from "./engine.ts";
 import { byRow, replayFile, vectorFiles } from "./replay.ts";
@@ -9,7 +9,7 @@ const files = vectorFiles();
 const instructions = byRow(INSTRUCTIONS);
 
 describe.skipIf(files.length === 0)(`vectors from silicon${files.length === 0 ? " [none recorded: npm run record:isa]" : ""}`, () => {
-  const program = new InterpreterProgram();
+  const program = new ProgramGenerator();
   // Cold handlers and, with translations kept from case to case, the fast loop.
   for (const [engine, every] of [
     [new ProcessorVectorEngine("interpreter", program), 1],

@@ -1,7 +1,7 @@
 // Runs bare-metal programs on Nido's engines.
 import type { CpuHost } from "../../src/cpu/engine/engine.ts";
 import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
-import type { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import type { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import { GuestMemory } from "../../src/memory/guest-memory.ts";
 import { type Check, type Ending, ORIGIN, PORT, type ProgramResult, type ProgramRunner } from "./program.ts";
 
@@ -103,9 +103,9 @@ class Devices implements CpuHost {
 /** One of Nido's engines; every program gets a processor of its own. */
 export class ProcessorRunner implements ProgramRunner {
   readonly name: "interpreter" | "evaluator";
-  readonly #program: InterpreterProgram;
+  readonly #program: ProgramGenerator;
 
-  constructor(kind: "interpreter" | "evaluator", program: InterpreterProgram) {
+  constructor(kind: "interpreter" | "evaluator", program: ProgramGenerator) {
     this.name = kind;
     this.#program = program;
   }
@@ -113,7 +113,7 @@ export class ProcessorRunner implements ProgramRunner {
   run(bytes: Uint8Array): ProgramResult {
     const memory = new GuestMemory(RAM_BYTES, memoryLayout(1, RAM_BYTES).ramBase);
     const devices = new Devices();
-    const processor = new Processor({ kind: this.name, program: this.#program, memory, host: devices });
+    const processor = new Processor({ program: this.#program[this.name](), memory, host: devices });
     devices.processor = processor;
     memory.write(ORIGIN, bytes);
     const { registers } = processor;

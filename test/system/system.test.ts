@@ -1,13 +1,13 @@
 // Bare-metal programs about the processor as a system, on every engine of ours; kvm/kvm.test.ts runs them on the host's.
 import { describe, expect, it } from "vitest";
-import { InterpreterProgram } from "../../src/cpu/engine/program.ts";
+import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import { describeWithPeers } from "../peers.ts";
 import { assemble, programNames } from "./assemble.ts";
 import { EXPECTATIONS } from "./expectations.ts";
 import { ProcessorRunner } from "./processor-runner.ts";
 import { failures, loadProgram, PROBES, PROGRAMS } from "./program.ts";
 
-const program = new InterpreterProgram();
+const program = new ProgramGenerator();
 
 describe.each(["interpreter", "evaluator"] as const)("bare-metal programs on the %s", (kind) => {
   const runner = new ProcessorRunner(kind, program);

@@ -1,5 +1,6 @@
 // Between two instructions: traps on the one before, interrupts, breakpoints on the next (priorities of SDM 3A table 6-2).
-import { updateAttention } from "../mmu/mode.ts";
+
+import { ROUTINE } from "../engine-calls.ts";
 import { EFLAGS, VECTOR } from "../mmu/control.ts";
 import { ATTENTION, EXIT, SHADOW } from "../state.ts";
 import type { CpuContext } from "./context.ts";
@@ -14,7 +15,7 @@ export function betweenInstructions(cpu: CpuContext, completed: boolean): number
   if (traps && !deliverTrap(cpu, traps)) return 0;
   if (!acceptEvents(cpu)) return 0;
   cpu.set32("stepping", cpu.get32("eflags") & EFLAGS.TF ? 1 : 0);
-  cpu.call(updateAttention);
+  cpu.call(ROUTINE.updateAttention);
   return kicked(cpu) ? 0 : 1;
 }
 

@@ -1,10 +1,9 @@
 // What a TypeScript helper of a rare instruction sees of the processor. Every engine runs the same helpers over this.
+import { ROUTINE } from "../engine-calls.ts";
 import { BigIntState, type StateName } from "./state-access.ts";
 import type { CpuHost } from "../engine/engine.ts";
 import { at, FAULT } from "../state.ts";
-import type { Routine } from "../ir/types.ts";
-import { LOADS, STORES } from "../mmu/access.ts";
-import { refreshMode } from "../mmu/mode.ts";
+import type { Signature } from "../ir/types.ts";
 import { VIEW } from "../engine/layout.ts";
 
 /** A guest exception on its way out of a helper; caught where the helper was called. */
@@ -30,7 +29,7 @@ function leave(fault: GuestFault): never {
 
 /** Runs routines of the definitions: the WebAssembly module's exports, or the evaluator. */
 export interface RoutineCaller {
-  call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined;
+  call(routine: Signature, ...args: (number | bigint)[]): number | bigint | undefined;
 }
 
 /** One processor as helpers see it: state, memory by linear address, exceptions, the host. */
@@ -47,7 +46,7 @@ export class CpuContext extends BigIntState {
   }
 
   /** Calls a routine; a fault in it becomes a thrown NOTED. */
-  call(routine: Routine, ...args: (number | bigint)[]): number | bigint | undefined {
+  call(routine: Signature, ...args: (number | bigint)[]): number | bigint | undefined {
     const result = this.#caller.call(routine, this.base, ...args);
     if (routine.faults && this.get32("fault") !== 0) this.stop();
     return result;
@@ -55,25 +54,25 @@ export class CpuContext extends BigIntState {
 
   /** Recomputes derived state; call after changing segments, privilege, control registers or EFLAGS. */
   refresh(): void {
-    this.call(refreshMode);
+    this.call(ROUTINE.refreshMode);
   }
 
   /** Reads `bytes` (1, 2, 4, 8) at a linear address with the program's own rights. */
   load(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint {
-    return BigInt.asUintN(64, this.call(LOADS[bytes]!, this.get32("tlbView"), linear) as bigint);
+    return BigInt.asUintN(64, this.call(ROUTINE.load[bytes], this.get32("tlbView"), linear) as bigint);
   }
 
   store(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void {
-    this.call(STORES[bytes]!, this.get32("tlbView"), linear, value);
+    this.call(ROUTINE.store[bytes], this.get32("tlbView"), linear, value);
   }
 
   /** Reads as the processor itself, a supervisor access at any privilege level: descriptor tables, task state. */
   systemLoad(linear: bigint, bytes: 1 | 2 | 4 | 8): bigint {
-    return BigInt.asUintN(64, this.call(LOADS[bytes]!, this.base + VIEW.supervisor, linear) as bigint);
+    return BigInt.asUintN(64, this.call(ROUTINE.load[bytes], this.base + VIEW.supervisor, linear) as bigint);
   }
 
   systemStore(linear: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void {
-    this.call(STORES[bytes]!, this.base + VIEW.supervisor, linear, value);
+    this.call(ROUTINE.store[bytes], this.base + VIEW.supervisor, linear, value);
   }
 
   /** Raises an exception: does not return. */

@@ -1,7 +1,6 @@
 // Control and debug registers (SDM 2B, MOV—Move to/from Control Registers; SDM 3A §2.5, §17.2).
+import { ROUTINE } from "../engine-calls.ts";
 import { CR0, CR4, EFER, PHYSICAL_BITS, VECTOR } from "../mmu/control.ts";
-import { flushTlb } from "../mmu/mode.ts";
-import { physicalToHost } from "../mmu/walk.ts";
 import { MODE } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 
@@ -17,7 +16,7 @@ const PDPTE_RESERVED = 0x1e6n | (((1n << 64n) - 1n) & ~PHYSICAL);
 /** The four PDPTEs of PAE paging at `cr3`; #GP(0) when one has reserved bits set. */
 function loadPdptes(cpu: CpuContext, cr3: bigint): void {
   const entries = [0, 1, 2, 3].map((i) => {
-    const host = cpu.call(physicalToHost, (cr3 & 0xffff_ffe0n) + BigInt(i * 8)) as number;
+    const host = cpu.call(ROUTINE.physicalToHost, (cr3 & 0xffff_ffe0n) + BigInt(i * 8)) as number;
     return host === 0 ? 0n : cpu.view.getBigUint64(host >>> 0, true);
   });
   if (entries.some((e) => (e & 1n) !== 0n && (e & PDPTE_RESERVED) !== 0n)) cpu.raise(VECTOR.GP, 0);
@@ -53,7 +52,7 @@ export function writeCr0(cpu: CpuContext, raw: bigint): void {
     loadPdptes(cpu, cpu.get64("cr3"));
   cpu.set64("efer", efer);
   cpu.set64("cr0", value);
-  if ((value ^ old) & CR0_PAGING) cpu.call(flushTlb);
+  if ((value ^ old) & CR0_PAGING) cpu.call(ROUTINE.flushTlb);
   cpu.refresh();
 }
 
@@ -65,7 +64,7 @@ export function writeCr3(cpu: CpuContext, raw: bigint): void {
   if (lma && value & ~PHYSICAL) cpu.raise(VECTOR.GP, 0);
   if (isPae(cpu.get64("cr0"), cpu.get64("cr4"), cpu.get64("efer"))) loadPdptes(cpu, value);
   cpu.set64("cr3", value);
-  cpu.call(flushTlb);
+  cpu.call(ROUTINE.flushTlb);
 }
 
 function writeCr4(cpu: CpuContext, value: bigint): void {
@@ -79,7 +78,7 @@ function writeCr4(cpu: CpuContext, value: bigint): void {
   const reload = BigInt(CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP);
   if (isPae(cr0, value, cpu.get64("efer")) && (value ^ old) & reload) loadPdptes(cpu, cpu.get64("cr3"));
   cpu.set64("cr4", value);
-  cpu.call(flushTlb);
+  cpu.call(ROUTINE.flushTlb);
 }
 
 /** MOV CRn: the argument is n; the value is in `scratchValue`. */

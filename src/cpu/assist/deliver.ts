@@ -2,9 +2,8 @@
 //
 // A fault during delivery becomes the next event to deliver, or a double fault, or shutdown (table 6-5). Registers change only
 // when nothing can fault any more.
+import { ROUTINE } from "../engine-calls.ts";
 import { RECORD } from "../engine/layout.ts";
-import { deliverLongFault } from "../engine/long-transfer.ts";
-import { deliverProtectedEvent } from "../engine/protected-transfer.ts";
 import { CR0, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { EXIT, FAULT } from "../state.ts";
 import { type CpuContext, GuestFault } from "./context.ts";
@@ -89,7 +88,7 @@ export function deliverEvent(cpu: CpuContext, first: CpuEvent): boolean {
 /** Most interrupts meet the circumstances of the short ways, which take a fraction of the time. */
 function deliverShort(cpu: CpuContext, vector: number): boolean {
   cpu.set32("fault", vector | FAULT.pending | FAULT.external);
-  if (cpu.call(isIa32e(cpu) ? deliverLongFault : deliverProtectedEvent) === 0) {
+  if (cpu.call(isIa32e(cpu) ? ROUTINE.deliverLongFault : ROUTINE.deliverProtectedEvent) === 0) {
     cpu.set32("fault", 0);
     return false;
   }

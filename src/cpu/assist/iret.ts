@@ -1,6 +1,5 @@
 // IRET in all its forms (SDM 2A, IRET/IRETD/IRETQ).
-import { CR0, CR4, EFLAGS, VECTOR } from "../mmu/control.ts";
-import { ARITHMETIC } from "../isa/flags.ts";
+import { ARITHMETIC, CR0, CR4, EFLAGS, VECTOR } from "../mmu/control.ts";
 import type { CpuContext } from "./context.ts";
 import { isIa32e, setSegment, virtual8086Segment } from "./descriptor.ts";
 import { readEflags, writeEflags } from "./eflags.ts";

@@ -1,6 +1,6 @@
 // RDMSR, WRMSR, CPUID and the counters.
+import { ROUTINE } from "../engine-calls.ts";
 import { EFER, CR0, VECTOR } from "../mmu/control.ts";
-import { flushTlb } from "../mmu/mode.ts";
 import { cpuid } from "../cpuid.ts";
 import { MSRS, type Msr } from "../msr.ts";
 import type { CpuContext } from "./context.ts";
@@ -81,7 +81,7 @@ function writeEfer(cpu: CpuContext, value: bigint): void {
   const changesLme = ((old ^ value) & BigInt(EFER.LME)) !== 0n;
   if (changesLme && cpu.get32("cr0") & CR0.PG) cpu.raise(VECTOR.GP, 0);
   cpu.set64("efer", (value & ~BigInt(EFER.LMA)) | (old & BigInt(EFER.LMA)));
-  cpu.call(flushTlb);
+  cpu.call(ROUTINE.flushTlb);
 }
 
 /** 64 random bits into `scratchValue`, for RDRAND and RDSEED. */

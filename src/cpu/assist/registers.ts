@@ -1,10 +1,8 @@
 // Architectural registers by name, for boot protocols, debuggers, snapshots and tests.
 import { VmError } from "../../support/errors.ts";
 import type { RegisterAccess, SegmentState } from "../engine/engine.ts";
-import { ARITHMETIC } from "../isa/flags.ts";
-import { getArithmetic, setArithmetic } from "../isa/flags.ts";
-import { EFLAGS } from "../mmu/control.ts";
-import { flushTlb } from "../mmu/mode.ts";
+import { ROUTINE } from "../engine-calls.ts";
+import { ARITHMETIC, EFLAGS } from "../mmu/control.ts";
 import { MSRS } from "../msr.ts";
 import { STATE, type SegmentName, type StateName, X87, XMM } from "../state.ts";
 import type { CpuContext } from "./context.ts";
@@ -26,7 +24,7 @@ export class Registers implements RegisterAccess {
   }
 
   get(name: string): bigint {
-    if (name === "rflags") return BigInt((this.#cpu.call(getArithmetic) as number) | this.#cpu.get32("eflags") | 2);
+    if (name === "rflags") return BigInt((this.#cpu.call(ROUTINE.getArithmetic) as number) | this.#cpu.get32("eflags") | 2);
     const wide = this.#wide(name);
     if (wide !== undefined) return this.#cpu.view.getBigUint64(wide, true) | (this.#cpu.view.getBigUint64(wide + 8, true) << 64n);
     const msr = MSR_OFFSETS.get(name);
@@ -36,7 +34,7 @@ export class Registers implements RegisterAccess {
   set(name: string, value: bigint): void {
     const wide = this.#wide(name);
     if (name === "rflags") {
-      this.#cpu.call(setArithmetic, Number(value & BigInt(ARITHMETIC)));
+      this.#cpu.call(ROUTINE.setArithmetic, Number(value & BigInt(ARITHMETIC)));
       this.#cpu.set32("eflags", Number(value & 0xffff_ffffn) & ~ARITHMETIC);
     } else if (wide !== undefined) {
       this.#cpu.view.setBigUint64(wide, BigInt.asUintN(64, value), true);
@@ -80,7 +78,7 @@ export class Registers implements RegisterAccess {
 
   commit(): void {
     this.#cpu.set32("stepping", this.#cpu.get32("eflags") & EFLAGS.TF ? 1 : 0);
-    this.#cpu.call(flushTlb);
+    this.#cpu.call(ROUTINE.flushTlb);
     this.#cpu.refresh();
   }
 }

@@ -1,8 +1,8 @@
 // A stack while an event or a far transfer works on it: pushes and pops before any register changes (SDM 3A §6.12, §7.2).
+import { ROUTINE } from "../engine-calls.ts";
 import type { SegmentState } from "../engine/engine.ts";
 import { VIEW } from "../engine/layout.ts";
 import { VECTOR } from "../mmu/control.ts";
-import { LOADS, STORES } from "../mmu/access.ts";
 import { MODE } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 import { ACCESS_BITS, getSegment } from "./descriptor.ts";
@@ -58,13 +58,13 @@ export class StackCursor {
 
   push(size: Size, value: bigint | number): void {
     const offset = (this.pointer - BigInt(size)) & this.#mask;
-    this.#cpu.call(STORES[size]!, this.#place.view, this.#linear(offset, size), BigInt.asUintN(size * 8, BigInt(value)));
+    this.#cpu.call(ROUTINE.store[size], this.#place.view, this.#linear(offset, size), BigInt.asUintN(size * 8, BigInt(value)));
     this.#move(offset);
   }
 
   pop(size: Size): bigint {
     const offset = this.pointer & this.#mask;
-    const value = BigInt.asUintN(64, this.#cpu.call(LOADS[size]!, this.#place.view, this.#linear(offset, size)) as bigint);
+    const value = BigInt.asUintN(64, this.#cpu.call(ROUTINE.load[size], this.#place.view, this.#linear(offset, size)) as bigint);
     this.release(size);
     return value;
   }
@@ -72,7 +72,7 @@ export class StackCursor {
   /** Reads the slot `distance` bytes up, for the fault that it may raise. */
   touch(distance: number, size: Size): void {
     const offset = (this.pointer + BigInt(distance)) & this.#mask;
-    this.#cpu.call(LOADS[size]!, this.#place.view, this.#linear(offset, size));
+    this.#cpu.call(ROUTINE.load[size], this.#place.view, this.#linear(offset, size));
   }
 
   /** Pops a selector: the upper bits of its slot are ignored. */

@@ -6,7 +6,7 @@
 //   28 EAX ECX EDX EBX ESP EBP ESI EDI         12 AX CX DX BX SP BP SI DI
 //   48 ES CS SS DS FS GS   60 LDT              22 ES CS SS DS   2A LDT
 //   64 T (bit 0)   66 I/O map base
-import { probeWrite } from "../mmu/access.ts";
+import { ROUTINE } from "../engine-calls.ts";
 import { VIEW } from "../engine/layout.ts";
 import { GPR64 } from "../state.ts";
 import type { CpuContext } from "./context.ts";
@@ -86,7 +86,7 @@ export function readTask(cpu: CpuContext, base: bigint, t: TaskLayout): TaskStat
 /** Checks that the running task can be saved at `base`, before anything changes. */
 export function probeTask(cpu: CpuContext, base: bigint, t: TaskLayout): void {
   const last = t.segments + t.segmentCount * t.unit;
-  cpu.call(probeWrite, cpu.base + VIEW.supervisor, tableAddress(cpu, base, t.ip), last - t.ip);
+  cpu.call(ROUTINE.probeWrite, cpu.base + VIEW.supervisor, tableAddress(cpu, base, t.ip), last - t.ip);
 }
 
 /** Saves the running task at `base`: the fields that the processor writes (SDM 3A §7.2.1, dynamic fields). */

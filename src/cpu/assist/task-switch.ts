@@ -1,6 +1,6 @@
 // Task switches by JMP, CALL, IRET, and events through task gates (SDM 3A §7.3). IA-32e mode has none.
+import { ROUTINE } from "../engine-calls.ts";
 import { VIEW } from "../engine/layout.ts";
-import { probeWrite } from "../mmu/access.ts";
 import { CR0, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { FAULT, GPR64 } from "../state.ts";
 import { type CpuContext, GuestFault } from "./context.ts";
@@ -93,7 +93,7 @@ function leaveOld(cpu: CpuContext, d: Descriptor, reason: SwitchReason, ip: bigi
   const old = getSegment(cpu, "tr");
   const t = layoutOf(systemType(old));
   if (old.limit < t.minimum) cpu.raise(VECTOR.TS, old.selector & 0xfffc);
-  const probe = (linear: bigint, bytes: number): void => void cpu.call(probeWrite, cpu.base + VIEW.supervisor, linear, bytes);
+  const probe = (linear: bigint, bytes: number): void => void cpu.call(ROUTINE.probeWrite, cpu.base + VIEW.supervisor, linear, bytes);
   const oldDescriptor = tableAddress(cpu, cpu.get64("gdtrBase"), old.selector & 0xfff8);
   const releases = reason === "jump" || reason === "iret";
   probeTask(cpu, old.base, t);

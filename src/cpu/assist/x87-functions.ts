@@ -1,6 +1,6 @@
 // The transcendental x87 instructions: special operands (SDM 2A, their tables), then transcendental.ts. Rounding, exceptions of the
 // result and the stack are the vocabulary's (isa/x87/transcendental.ts).
-import { BIAS, EXPONENT_MAX, INDEFINITE, INTEGER_BIT, SIGN } from "../float/extended.ts";
+import { BIAS, EXPONENT_MAX, INDEFINITE, INTEGER_BIT, SIGN } from "../float/extended-format.ts";
 import { FSW } from "../float/status.ts";
 import { SCRATCH, X87 } from "../state.ts";
 import type { CpuContext } from "./context.ts";

@@ -1,5 +1,5 @@
 // What x87 instructions leave to TypeScript.
-import { codeHost } from "../engine/lookup.ts";
+import { ROUTINE } from "../engine-calls.ts";
 import { RECORD } from "../engine/layout.ts";
 import { CR0 } from "../mmu/control.ts";
 import { MODE } from "../state.ts";
@@ -10,7 +10,7 @@ const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x6
 
 /** A byte of the running code. It was fetched, so it is mapped. */
 function codeByte(cpu: CpuContext, linear: bigint): number {
-  const host = cpu.call(codeHost, linear) as number;
+  const host = cpu.call(ROUTINE.codeHost, linear) as number;
   return cpu.view.getUint8(host >>> 0);
 }
 

@@ -4,12 +4,13 @@ import { enumerateHandlers } from "../isa/handlers.ts";
 import { INSTRUCTIONS } from "../isa/index.ts";
 import { MODE, RIP_PAGE, SEG_BASE, STATE, ZERO } from "../state.ts";
 import { Decoder, STATUS } from "./decoder.ts";
-import { buildTables } from "./tables.ts";
+import { buildTables } from "./build-tables.ts";
 
 type Bits = 16 | 32 | 64;
 
 const MODES: Readonly<Record<Bits, number>> = { 16: 0, 32: MODE.code32, 64: MODE.long };
-const decoder = new Decoder(buildTables(enumerateHandlers(INSTRUCTIONS)));
+const set = enumerateHandlers(INSTRUCTIONS);
+const decoder = new Decoder(buildTables(set));
 const bytesOf = (hex: string): number[] => hex.split(" ").map((byte) => parseInt(byte, 16));
 
 /** Decodes bytes behind which there is nothing, or `room` bytes of zeros. */
@@ -22,8 +23,8 @@ function decode(hex: string, bits: Bits = 64, room = 0): Decoder & { status: num
 /** The instruction with its operands' kinds and widths, or what went wrong. */
 function text(hex: string, bits: Bits = 64, room = 0): string {
   const d = decode(hex, bits, room);
-  if (d.status !== STATUS.ok || d.variant === undefined) return Object.entries(STATUS).find(([, s]) => s === d.status)![0];
-  const { instruction, operands } = d.variant;
+  if (d.status !== STATUS.ok) return Object.entries(STATUS).find(([, s]) => s === d.status)![0];
+  const { instruction, operands } = set.variants[d.row]!;
   return `${instruction.name} ${operands.map((o) => o.kind + o.width).join()} (${d.length})`;
 }
 
@@ -86,7 +87,7 @@ describe("prefixes", () => {
   });
 
   it("repeat string instructions, and are part of others or none", () => {
-    const repeat = (hex: string): string => (decode(hex), decoder.variant!.repeat);
+    const repeat = (hex: string): string => (decode(hex), set.variants[decoder.row]!.repeat);
     expect([repeat("a4"), repeat("f3 a4"), repeat("f2 a4")]).toEqual(["", "repe", "repne"]);
     expect(text("f3 90")).toBe("PAUSE  (2)");
     expect(text("f2 01 c0")).toBe("ADD reg32,reg32 (3)");

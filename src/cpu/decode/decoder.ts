@@ -1,10 +1,8 @@
 // The decoder: bytes → row, handler and operand fields (SDM 2A chapter 2).
 //
 // It knows prefixes, ModRM, SIB, displacements and immediates; everything about single instructions comes from the tables.
-import type { Variant } from "../isa/handlers.ts";
-import type { OperandSpec } from "../isa/instruction.ts";
 import { MODE, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
-import { type Candidate, type DecodeTables, tableIndex } from "./tables.ts";
+import { CONTEXT, type DecodeTables, ENTRY, ENTRY_FLAGS, FIELD, OPCODES, SOURCE, tableIndex } from "./tables.ts";
 
 /** What decoding gave. */
 export const STATUS = {
@@ -34,8 +32,11 @@ const ADDRESS16: readonly (readonly [base: number, index: number])[] = [
 
 /** Decodes one instruction at a time; the fields hold the last one. */
 export class Decoder {
-  readonly #tables: DecodeTables;
-  variant: Variant | undefined;
+  readonly #first: Uint16Array;
+  readonly #modrm: Uint8Array;
+  readonly #entries: Int32Array;
+  /** The row that matched: its number in the handler set's variants (isa/handlers.ts). */
+  row = 0;
   handler = 0;
   length = 0;
   /** Operand fields of the record. */
@@ -67,7 +68,9 @@ export class Decoder {
   #long = false;
 
   constructor(tables: DecodeTables) {
-    this.#tables = tables;
+    this.#first = tables.first;
+    this.#modrm = tables.modrm;
+    this.#entries = tables.entries;
   }
 
   /** Decodes at `bytes[at]`, not looking beyond `end`, for code mode `mode` (state.ts MODE) → STATUS. */
@@ -94,13 +97,13 @@ export class Decoder {
     const opcode = this.#bytes[this.#at++]!;
     const index = tableIndex(map, opcode);
     let modrm = -1;
-    if (this.#tables.modrm[index]) {
+    if (this.#modrm[index]) {
       if (this.#at >= this.#end) return STATUS.more;
       modrm = this.#bytes[this.#at]!;
     }
-    const candidate = this.#select(this.#tables.candidates[index]!, modrm);
-    if (candidate === undefined) return STATUS.undefined;
-    return this.#operands(candidate, opcode, modrm);
+    const entry = this.#select(long ? index : index + OPCODES, this.#context(modrm));
+    if (entry < 0) return STATUS.undefined;
+    return this.#operands(entry, opcode, modrm);
   }
 
   #addressPrefix = false;
@@ -165,111 +168,77 @@ export class Decoder {
     return b === 0x38 ? 2 : 3;
   }
 
-  #select(list: readonly Candidate[], modrm: number): Candidate | undefined {
-    for (const c of list) if (this.#matches(c, modrm)) return c;
-    return undefined;
+  /** Everything that selects an entry, see tables.ts. */
+  #context(modrm: number): number {
+    let context = modrm >= 0xc0 ? modrm | CONTEXT.register : modrm & CONTEXT.modrm;
+    if (this.repeatPrefix !== 0) context |= this.repeatPrefix === 0xf3 ? CONTEXT.f3 : CONTEXT.f2;
+    if (this.operandPrefix) context |= CONTEXT.operandPrefix;
+    context |= ((this.rex & 8) << 9) | ((this.rex & 1) << 13);
+    if (this.opsize !== 64) context |= this.opsize === 16 ? CONTEXT.size16 : CONTEXT.size32;
+    if (this.address16) context |= CONTEXT.address16;
+    if (this.address32) context |= CONTEXT.address32;
+    return context;
   }
 
-  #matches(c: Candidate, modrm: number): boolean {
-    if (c.digit >= 0 && ((modrm >> 3) & 7) !== c.digit) return false;
-    if (c.fixed >= 0 && (modrm & c.fixedMask) !== (c.fixed & c.fixedMask)) return false;
-    if (!this.#prefixMatches(c.prefix) || (c.noRepeat && this.repeatPrefix !== 0)) return false;
-    const v = c.variant;
-    if (c.rexW && !(this.rex & 8)) return false;
-    if (c.noRexB && this.rex & 1) return false;
-    if (c.opsize && c.opsize !== this.#sizeFor(v)) return false;
-    if ((this.#long ? v.long : v.legacy) < 0) return false;
-    if (modrm >= 0 && c.fixed < 0 && !this.#modMatches(v, modrm >= 0xc0)) return false;
-    return v.form.attributes.has("rep") ? v.repeat === this.#repeat() : this.#addressMatches(v);
+  /** Where the words of the first entry that matches begin, -1 for none. */
+  #select(index: number, context: number): number {
+    const entries = this.#entries;
+    const end = this.#first[index + 1]! * ENTRY.words;
+    for (let e = this.#first[index]! * ENTRY.words; e < end; e += ENTRY.words)
+      if ((context & entries[e]!) === entries[e + ENTRY.value]!) return e;
+    return -1;
   }
 
-  /** JCXZ and the like have one row for each address size. */
-  #addressMatches(v: Variant): boolean {
-    const a = v.form.attributes;
-    if (a.has("a16")) return this.address16;
-    if (a.has("a32")) return this.address32;
-    if (a.has("a64")) return !this.address16 && !this.address32;
-    return true;
-  }
-
-  #repeat(): string {
-    return this.repeatPrefix === 0xf3 ? "repe" : this.repeatPrefix === 0xf2 ? "repne" : "";
-  }
-
-  /** F2 and F3 win over 66 as mandatory prefixes. */
-  #prefixMatches(prefix: Candidate["prefix"]): boolean {
-    switch (prefix) {
-      case 0:
-        return true;
-      case 1:
-        return this.repeatPrefix === 0 && !this.operandPrefix;
-      case 2:
-        return this.repeatPrefix === 0 && this.operandPrefix;
-      case 3:
-        return this.repeatPrefix === 0xf3;
-      case 4:
-        return this.repeatPrefix === 0xf2;
-    }
-  }
-
-  #sizeFor(v: Variant): number {
-    if (!this.#long) return this.opsize;
-    const a = v.form.attributes;
-    if (a.has("f64")) return 64;
-    if (a.has("d64")) return this.opsize === 32 ? 64 : this.opsize;
-    return this.opsize;
-  }
-
-  #modMatches(v: Variant, register: boolean): boolean {
-    // MOV to and from control and debug registers takes ModRM.mod for 3 whatever it is (SDM 2B, MOV—Move to/from Control Registers).
-    if (v.form.operands.some((o) => o.kind === "cr" || o.kind === "dr")) return true;
-    const rm = v.form.operands.find((o) => o.from === "rm");
-    return rm === undefined || register !== v.memory;
-  }
-
-  #operands(c: Candidate, opcode: number, modrm: number): number {
-    const v = c.variant;
-    this.variant = v;
-    this.handler = this.#long ? v.long : v.legacy;
+  #operands(entry: number, opcode: number, modrm: number): number {
+    const handlerRow = this.#entries[entry + ENTRY.handlerRow]!;
+    const sources = this.#entries[entry + ENTRY.sources]!;
+    const fields = this.#entries[entry + ENTRY.fields]!;
+    this.row = handlerRow >>> 16;
+    this.handler = handlerRow & 0xffff;
     this.base = this.index = this.seg = ZERO;
     this.scale = 0;
     this.displacement = 0;
     this.ripRelative = false;
     this.segment = this.override >= 0 ? this.override : 3;
-    this.#applyOverride();
+    if (this.#long && this.override >= 4) this.seg = SEG_BASE + this.override * 8;
     if (modrm >= 0) {
       this.#at++;
-      const memory = v.memory || (c.fixed < 0 && modrm < 0xc0 && !v.form.operands.some((o) => o.kind === "cr" || o.kind === "dr"));
-      if (memory && !this.#memory(modrm)) return STATUS.more;
+      if (modrm < 0xc0 && sources & ENTRY_FLAGS.address && !this.#memory(modrm)) return STATUS.more;
     }
-    v.form.operands.forEach((o, i) => (this.operand[i] = this.#register(o, opcode, modrm)));
-    const status = this.#immediates(v);
+    this.operand[0] = this.#register(sources & 0xff, fields & 0xff, opcode, modrm);
+    this.operand[1] = this.#register((sources >> 8) & 0xff, (fields >> 8) & 0xff, opcode, modrm);
+    this.operand[2] = this.#register((sources >> 16) & 0xff, fields >> 16, opcode, modrm);
+    const status = this.#immediates(sources, this.#entries[entry + ENTRY.sizes]!);
     // Only now, since the bytes are fetched, and may fault, before they are judged.
-    return status === STATUS.ok && this.lock && !(v.memory && v.form.attributes.has("lock")) ? STATUS.undefined : status;
+    return status === STATUS.ok && this.lock && !(sources & ENTRY_FLAGS.lock) ? STATUS.undefined : status;
   }
 
-  #applyOverride(): void {
-    if (this.#long && this.override >= 4) this.seg = SEG_BASE + this.override * 8;
-  }
-
-  #register(o: OperandSpec, opcode: number, modrm: number): number {
+  /** An operand's field of the record: SOURCE and FIELD in `how`, or `fixed`. */
+  #register(how: number, fixed: number, opcode: number, modrm: number): number {
     const rex = this.rex;
-    let n = o.fixed;
-    if (o.from === "reg") n = ((modrm >> 3) & 7) | ((rex & 4) << 1);
-    else if (o.from === "rm") n = (modrm & 7) | ((rex & 1) << 3);
-    else if (o.from === "opcode") n = (opcode & 7) | ((rex & 1) << 3);
-    switch (o.kind) {
-      case "reg":
-      case "rm":
-        return o.width === 8 && rex === 0 && o.from !== "fixed" && n >= 4 ? (n - 4) * 8 + 1 : n * 8;
-      case "xmm":
-      case "xmmrm":
+    let n = 0;
+    switch (how & SOURCE.mask) {
+      case SOURCE.fixed:
+        return fixed;
+      case SOURCE.reg:
+        n = ((modrm >> 3) & 7) | ((rex & 4) << 1);
+        break;
+      case SOURCE.rm:
+        n = (modrm & 7) | ((rex & 1) << 3);
+        break;
+      default:
+        n = (opcode & 7) | ((rex & 1) << 3);
+    }
+    switch (how & FIELD.mask) {
+      case FIELD.general:
+        return n * 8;
+      case FIELD.byte:
+        return rex === 0 && n >= 4 ? (n - 4) * 8 + 1 : n * 8;
+      case FIELD.vector:
         return n * 16;
-      case "mm":
-      case "mmrm":
-      case "st":
+      case FIELD.stack:
         return (n & 7) * 16;
-      case "sreg":
+      case FIELD.segment:
         return n & 7;
       default:
         return n;
@@ -340,26 +309,20 @@ export class Decoder {
     }
   }
 
-  #immediates(v: Variant): number {
-    this.immLow = this.immHigh = 0;
-    this.relative = false;
-    const first = v.form.operands.find((o) => o.from === "imm");
-    if (first === undefined && v.form.immediates.length === 0) return STATUS.ok;
-    if (first?.kind === "one") this.immLow = 1;
-    if (first?.kind === "moffs") return this.#moffs();
-    this.relative = first?.kind === "rel";
-    let n = 0;
-    for (const size of v.form.immediates) {
-      if (this.#at + size > this.#end) return STATUS.more;
-      const value = this.#signed(size === 8 ? 4 : size);
-      if (n++ > 0) {
-        // Selector of a far pointer, or ENTER's level: kept where a displacement would be.
-        this.displacement = value & (size === 1 ? 0xff : 0xffff);
-        continue;
-      }
-      this.immLow = value;
-      this.immHigh = size === 8 ? this.#signed(4) : value >> 31;
+  #immediates(flags: number, sizes: number): number {
+    this.relative = (flags & ENTRY_FLAGS.relative) !== 0;
+    this.immLow = flags & ENTRY_FLAGS.one ? 1 : 0;
+    this.immHigh = 0;
+    if (flags & ENTRY_FLAGS.moffs) return this.#moffs();
+    const first = sizes & 0xff;
+    const second = sizes >> 8;
+    if (this.#at + first + second > this.#end) return STATUS.more;
+    if (first !== 0) {
+      this.immLow = this.#signed(first === 8 ? 4 : first);
+      this.immHigh = first === 8 ? this.#signed(4) : this.immLow >> 31;
     }
+    // Selector of a far pointer, or ENTER's level: kept where a displacement would be.
+    if (second !== 0) this.displacement = this.#signed(second) & (second === 1 ? 0xff : 0xffff);
     return STATUS.ok;
   }
 

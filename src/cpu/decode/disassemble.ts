@@ -1,10 +1,10 @@
 // The disassembler: what the decoder found, in the manual's (Intel's) syntax.
-import { enumerateHandlers } from "../isa/handlers.ts";
+import { enumerateHandlers, type Variant } from "../isa/handlers.ts";
 import { INSTRUCTIONS } from "../isa/index.ts";
 import type { OperandSpec } from "../isa/instruction.ts";
 import { GPR64, MODE, SEGMENTS, ZERO } from "../state.ts";
+import { buildTables } from "./build-tables.ts";
 import { Decoder, STATUS } from "./decoder.ts";
-import { buildTables } from "./tables.ts";
 
 /** One instruction as text; `length` is 1 or more. */
 export interface DisassembledInstruction {
@@ -38,23 +38,26 @@ function registerName(offset: number, width: number): string {
   return `${GPR64[n]!}${width === 32 ? "d" : "w"}`;
 }
 
-let shared: Decoder | undefined;
+let shared: { readonly decoder: Decoder; readonly variants: readonly Variant[] } | undefined;
 
-/** A decoder over all rows, built once. */
-function decoder(): Decoder {
-  shared ??= new Decoder(buildTables(enumerateHandlers(INSTRUCTIONS)));
+/** A decoder over all rows, built once, and the rows. */
+function instructionSet(): NonNullable<typeof shared> {
+  if (shared === undefined) {
+    const set = enumerateHandlers(INSTRUCTIONS);
+    shared = { decoder: new Decoder(buildTables(set)), variants: set.variants };
+  }
   return shared;
 }
 
 /** Disassembles the instruction at the start of `bytes` (15 are enough). What is no instruction gives one byte of `(bad)`. */
 export function disassemble(bytes: Uint8Array, mode: CodeMode, address: bigint): DisassembledInstruction {
-  const d = decoder();
+  const { decoder: d, variants } = instructionSet();
   const status = d.decode(bytes, 0, bytes.length, MODES[mode]);
-  const variant = d.variant;
+  const variant = variants[d.row];
   if (status !== STATUS.ok || !variant) return { length: Math.max(1, Math.min(d.length, bytes.length)), text: "(bad)" };
-  const operands = variant.form.operands.map((o, i) => operandText(d, o, i, mode, address)).filter((t) => t !== "");
+  const operands = variant.form.operands.map((_, i) => operandText(d, variant, i, mode, address)).filter((t) => t !== "");
   const name = mnemonic(variant.instruction.name);
-  return { length: d.length, text: `${prefixes(d)}${name}${operands.length > 0 ? ` ${operands.join(", ")}` : ""}` };
+  return { length: d.length, text: `${prefixes(d, variant)}${name}${operands.length > 0 ? ` ${operands.join(", ")}` : ""}` };
 }
 
 /** Names such as "MOV to CR" tell rows apart; the first word is the mnemonic. */
@@ -62,17 +65,18 @@ function mnemonic(name: string): string {
   return (name.split(" ")[0] ?? name).toLowerCase();
 }
 
-function prefixes(d: Decoder): string {
-  const repeat = d.variant?.repeat === "repe" ? "rep " : d.variant?.repeat === "repne" ? "repne " : "";
+function prefixes(d: Decoder, { repeat: by }: Variant): string {
+  const repeat = by === "repe" ? "rep " : by === "repne" ? "repne " : "";
   return (d.lock ? "lock " : "") + repeat;
 }
 
-function operandText(d: Decoder, o: OperandSpec, i: number, mode: CodeMode, address: bigint): string {
-  if (o.kind === "mem" || (isRm(o) && d.variant?.memory)) return memoryText(d, o.width, address);
+function operandText(d: Decoder, v: Variant, i: number, mode: CodeMode, address: bigint): string {
+  const o = v.form.operands[i]!;
+  if (o.kind === "mem" || (isRm(o) && v.memory)) return memoryText(d, o.width, address);
   // oxfmt-ignore
   switch (o.kind) {
     case "one": return "1";
-    case "imm": return immediateText(d, i, d.variant?.operands[i]?.width ?? o.width);
+    case "imm": return immediateText(d, v, i);
     case "rel": return hex(BigInt.asUintN(mode === 64 ? 64 : 32, address + BigInt(d.length + d.immLow)));
     case "ptr": return `${hex(BigInt(d.displacement))}:${hex(BigInt(d.immLow >>> 0))}`;
     case "moffs": return `${POINTER[o.width] ?? ""}${segmentPrefix(d)}[${hex(immediate(d))}]`;
@@ -100,10 +104,10 @@ const hex = (n: bigint): string => (n < 0n ? `-0x${(-n).toString(16)}` : `0x${n.
 const immediate = (d: Decoder): bigint => BigInt.asUintN(64, (BigInt(d.immHigh) << 32n) | BigInt(d.immLow >>> 0));
 
 /** The second immediate of ENTER lies where a displacement would. */
-function immediateText(d: Decoder, i: number, width: number): string {
-  const second = (d.variant?.form.operands.slice(0, i).filter((o) => o.from === "imm").length ?? 0) > 0;
+function immediateText(d: Decoder, v: Variant, i: number): string {
+  const second = v.form.operands.slice(0, i).some((o) => o.from === "imm");
   if (second) return hex(BigInt(d.displacement));
-  return hex(BigInt.asUintN(width, immediate(d)));
+  return hex(BigInt.asUintN(v.operands[i]!.width, immediate(d)));
 }
 
 function segmentPrefix(d: Decoder): string {

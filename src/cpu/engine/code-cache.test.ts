@@ -3,30 +3,40 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import { Decoder } from "../decode/decoder.ts";
-import { INTERNAL_HANDLERS } from "../isa/handlers.ts";
 import { at, FAULT, MODE } from "../state.ts";
 import { CodeCache } from "./code-cache.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
-import { INTERNAL } from "./internal.ts";
-import { ARENA, CODE_HASH, CODE_HASH_ENTRIES, CPU_AREA, PAGE_ENTRY, RECORD, TLB, VIEW } from "./layout.ts";
-import { HASH_MULTIPLIER, HASH_SHIFT } from "./lookup.ts";
+import {
+  ARENA,
+  CODE_HASH,
+  CODE_HASH_ENTRIES,
+  CPU_AREA,
+  HASH_MULTIPLIER,
+  HASH_SHIFT,
+  INTERNAL,
+  INTERNAL_HANDLERS,
+  PAGE_ENTRY,
+  RECORD,
+  TLB,
+  VIEW,
+} from "./layout.ts";
 import { memoryLayout, Processor } from "./processor.ts";
-import { InterpreterProgram } from "./program.ts";
+import { ProgramGenerator } from "./generator.ts";
 
 const RAM = 1 << 20;
 const CODE = 0x1000;
 /** The far half of the addresses, which are negative numbers to whoever forgets that they have no sign. */
 const FAR = 0x8000_0000;
 
-let program: InterpreterProgram;
+let program: ProgramGenerator;
 beforeAll(() => {
-  program = new InterpreterProgram();
+  program = new ProgramGenerator();
 });
 
 /** A processor in real mode at CODE. */
 function machine(ramBase: number): { readonly cpu: Processor; readonly memory: GuestMemory } {
   const memory = new GuestMemory(RAM, ramBase);
-  const cpu = new Processor({ kind: "interpreter", program, memory, host: NO_DEVICES });
+  const cpu = new Processor({ program: program.interpreter(), memory, host: NO_DEVICES });
   cpu.registers.setSegment("cs", { selector: 0, base: 0n, limit: 0xffff, access: 0x9b });
   cpu.registers.set("rip", BigInt(CODE));
   cpu.registers.commit();
@@ -137,9 +147,9 @@ class Bench {
       ramBase: RAM_BASE,
       ramBytes: PAGES * PAGE,
       pageTable: PAGE_TABLE,
-      decoder: new Decoder(program.tables),
+      decoder: new Decoder(program.plan.tables),
       hot: () => 0,
-      endsBlock: (handler) => program.endsBlock(handler),
+      endsBlock: (handler) => program.plan.endsBlock(handler),
       nextPageHost: () => this.second,
       requestFlush: () => void this.flushRequests++,
       fetchDevice: (offset) => (offset === 0 ? 0x40 : RET),
@@ -206,7 +216,7 @@ class Bench {
     for (let r = record; ; r += RECORD.size) {
       const to = (from & ~0xfff) + this.view.getUint16(r + RECORD.offset, true) + this.u8[r + RECORD.len]!;
       const handler = this.view.getUint16(r + RECORD.cold, true);
-      if (handler === INTERNAL.end || program.endsBlock(handler)) return { record, parts: [[from, to]] };
+      if (handler === INTERNAL.end || program.plan.endsBlock(handler)) return { record, parts: [[from, to]] };
     }
   }
 

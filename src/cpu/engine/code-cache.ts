@@ -5,12 +5,14 @@
 import { type Decoder, STATUS } from "../decode/decoder.ts";
 import { VECTOR } from "../mmu/control.ts";
 import { at, FAULT, MODE } from "../state.ts";
-import { INTERNAL } from "./internal.ts";
 import {
   ARENA,
   ARENA_SIZE,
   CODE_HASH,
   CODE_HASH_ENTRIES,
+  HASH_MULTIPLIER,
+  HASH_SHIFT,
+  INTERNAL,
   JUMP_CACHE,
   JUMP_ENTRIES,
   ONCE,
@@ -19,7 +21,6 @@ import {
   TLB,
   VIEW,
 } from "./layout.ts";
-import { HASH_MULTIPLIER, HASH_SHIFT } from "./lookup.ts";
 
 /** Longest block, in instructions. */
 const MAX_BLOCK = 64;

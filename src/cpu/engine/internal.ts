@@ -3,24 +3,8 @@ import type { Body, Routine } from "../ir/types.ts";
 import { Sem } from "../isa/sem.ts";
 import { codeWritten } from "../host-calls.ts";
 import { VECTOR } from "../mmu/control.ts";
-import { assert } from "../../support/assert.ts";
-import { INTERNAL_HANDLERS } from "../isa/handlers.ts";
 import { RECORD } from "./layout.ts";
 import { codeHost, enter, enterAnew } from "./lookup.ts";
-
-/** Their ids; instructions' handlers follow. */
-export const INTERNAL = {
-  /** A record whose bytes have changed: decodes the code at its own address again. */
-  stale: 0,
-  undefined: 1,
-  tooLong: 2,
-  /** Checks that the second page of a page-crossing instruction is still the one it was decoded from. */
-  crossing: 3,
-  /** The end of a block: goes on with the code at its own address. */
-  end: 4,
-} as const;
-
-assert(Object.keys(INTERNAL).length === INTERNAL_HANDLERS, "ids of internal handlers");
 
 function build(name: string, meaning: (o: Sem) => void): Body {
   const o = new Sem(name, "long");
@@ -39,7 +23,7 @@ function goOn(o: Sem, by: Routine): void {
   o.return(o.callUnchecked(by, o.base(), o.linear()));
 }
 
-/** The internal handlers in order of their ids. */
+/** The internal handlers in order of their ids (INTERNAL in layout.ts). */
 export function internalHandlers(): Body[] {
   return [
     build("stale", (o) => goOn(o, enterAnew)),

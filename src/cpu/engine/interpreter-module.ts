@@ -60,6 +60,8 @@ export interface ModuleOptions {
   readonly profile?: boolean;
   /** Name the functions, for profilers. */
   readonly names?: boolean;
+  /** A custom section to carry along. */
+  readonly custom?: { readonly name: string; readonly bytes: Uint8Array };
 }
 
 /** Generates the module's bytes. The hottest cases come first. */
@@ -92,6 +94,7 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
     for (const [name, index] of routineIndex) m.nameFunction(index, name);
     bodies.forEach((body, i) => m.nameFunction(handlerIndex[i]!, body.signature.name));
   }
+  if (options.custom) m.custom(options.custom.name, options.custom.bytes);
   return m.finish();
 }
 

@@ -36,6 +36,9 @@ export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_00
 /** Open-addressed table: { host address u32, record | mode u32 }. */
 export const CODE_HASH = 0x6_0000;
 export const CODE_HASH_ENTRIES = 0x2_0000;
+/** First slot of the code hash for a host address. The multiplier is odd, which spreads neighbouring addresses. */
+export const HASH_MULTIPLIER = 0x9e3779b1;
+export const HASH_SHIFT: number = 32 - Math.log2(CODE_HASH_ENTRIES);
 
 /** Records of decoded blocks, filled from the start; dropped as a whole when little is left. */
 export const ARENA = 0x16_0000;
@@ -66,6 +69,23 @@ export const CPU_AREA: number = PROFILE + PROFILE_SIZE;
 export const RECORD = {
   size: 32, cold: 0, len: 2, hot: 3, offset: 4, n: 6, a: 8, base: 11, index: 12, scale: 13, seg: 14, flags: 15, disp: 16, target: 20, imm: 24,
 } as const;
+
+/**
+ * Ids of handlers that are not instructions (engine/internal.ts): what the decoder plants at the ends of blocks and where nothing can
+ * be decoded. Those of instructions follow.
+ */
+export const INTERNAL = {
+  /** A record whose bytes have changed: decodes the code at its own address again. */
+  stale: 0,
+  undefined: 1,
+  tooLong: 2,
+  /** Checks that the second page of a page-crossing instruction is still the one it was decoded from. */
+  crossing: 3,
+  /** The end of a block: goes on with the code at its own address. */
+  end: 4,
+} as const;
+/** How many ids the internal handlers take. */
+export const INTERNAL_HANDLERS = 5;
 
 /** Bits of a record's `flags`. */
 export const RECORD_FLAGS = {

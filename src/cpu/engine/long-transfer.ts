@@ -1,13 +1,14 @@
 // Exceptions into and IRETQ out of the kernel in 64-bit mode, the common case: everything they read is in the TLB, descriptors are
 // the flat ones that every system uses, nothing is being debugged. Whatever is otherwise is left untouched for the complete
 // TypeScript (assist/deliver.ts, assist/iret.ts), which gives the same result where both apply.
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Label, Routine } from "../ir/types.ts";
-import { ARITHMETIC, getArithmetic, setArithmetic } from "../isa/flags.ts";
+import { getArithmetic, setArithmetic } from "../isa/flags.ts";
 import { entryOf, isCanonical, translate } from "../mmu/access.ts";
 import { pageEntry } from "../mmu/code-writes.ts";
-import { EFLAGS, VECTOR } from "../mmu/control.ts";
+import { ARITHMETIC, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { refreshMode } from "../mmu/mode.ts";
 import { ACCESS } from "../mmu/walk.ts";
 import { at, FAULT, MODE, type StateName } from "../state.ts";
@@ -78,7 +79,7 @@ export function requireQuiet(b: Builder, base: Expr, slow: Label): void {
 }
 
 /** Delivers the pending exception or external interrupt when it is the common case → 1; otherwise 0 and nothing has changed: (base). */
-export const deliverLongFault: Routine = routine("long.deliver", ["i32"], "i32", (b, base) => {
+export const deliverLongFault: Routine = implement(ROUTINE.deliverLongFault, (b, base) => {
   b.block((slow) => {
     requireQuiet(b, base, slow);
     b.br(slow, b.not(b.and(get(b, base, "mode"), MODE.long)));

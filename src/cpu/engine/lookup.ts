@@ -1,6 +1,7 @@
 // From a linear address to the decoded record that runs it: jump cache, then TLB and code hash, then the decoder.
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { decodeBlock } from "../host-calls.ts";
 import { entryOf, translate } from "../mmu/access.ts";
@@ -8,17 +9,13 @@ import { VECTOR } from "../mmu/control.ts";
 import { raise } from "../mmu/fault.ts";
 import { ACCESS } from "../mmu/walk.ts";
 import { at, FAULT, MODE } from "../state.ts";
-import { CODE_HASH, CODE_HASH_ENTRIES, JUMP_CACHE, JUMP_ENTRIES, TLB } from "./layout.ts";
+import { CODE_HASH, CODE_HASH_ENTRIES, HASH_MULTIPLIER, HASH_SHIFT, JUMP_CACHE, JUMP_ENTRIES, TLB } from "./layout.ts";
 
 /** Where the jump cache keeps `lin`: { key i64, record i32, unused i32 }. */
 export function jumpSlot(b: Builder, base: Expr, lin: Expr): Expr {
   const low = b.wrap(lin);
   return b.add(base, b.shl(b.and(b.xor(low, b.shrU(low, 12)), JUMP_ENTRIES - 1), 4));
 }
-
-/** First slot of the code hash for a host address. The multiplier is odd, which spreads neighbouring addresses. */
-export const HASH_MULTIPLIER = 0x9e3779b1;
-export const HASH_SHIFT: number = 32 - Math.log2(CODE_HASH_ENTRIES);
 
 function raiseAtTarget(b: Builder, base: Expr): void {
   b.if(b.load("i32.load", base, at("fault")), () => {
@@ -28,19 +25,13 @@ function raiseAtTarget(b: Builder, base: Expr): void {
 }
 
 /** Host address of the code at `lin`, 0 with a fault pending or when it is not RAM: (base, lin). */
-export const codeHost: Routine = routine(
-  "code.host",
-  ["i32", "i64"],
-  "i32",
-  (b, base, lin) => {
-    const view = b.load("i32.load", base, at("tlbView"));
-    const entry = entryOf(b, view, lin);
-    const x = b.xor(lin, b.load("i64.load", entry, TLB.execute));
-    b.if(b.ltU(x, 4096n), () => b.return(b.add(b.load("i32.load", entry, TLB.host), b.wrap(x))));
-    b.return(b.call(translate, base, view, lin, b.i32(ACCESS.fetch)));
-  },
-  { faults: true },
-);
+export const codeHost: Routine = implement(ROUTINE.codeHost, (b, base, lin) => {
+  const view = b.load("i32.load", base, at("tlbView"));
+  const entry = entryOf(b, view, lin);
+  const x = b.xor(lin, b.load("i64.load", entry, TLB.execute));
+  b.if(b.ltU(x, 4096n), () => b.return(b.add(b.load("i32.load", entry, TLB.host), b.wrap(x))));
+  b.return(b.call(translate, base, view, lin, b.i32(ACCESS.fetch)));
+});
 
 const findRecord: Routine = routine("code.find", ["i32", "i32"], "i32", (b, base, host) => {
   const mode = b.load("i32.load", base, at("mode"));

@@ -8,14 +8,14 @@ import { Registers } from "../assist/registers.ts";
 import { resetState } from "../assist/reset.ts";
 import { Decoder } from "../decode/decoder.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
+import { ROUTINE } from "../engine-calls.ts";
 import { at, ATTENTION, EXIT } from "../state.ts";
-import { updateAttention } from "../mmu/mode.ts";
 import { CodeCache } from "./code-cache.ts";
 import type { CpuHost, Engine, RegisterAccess, RunExit } from "./engine.ts";
-import { EvaluatorExecutor, type Executor, type HostFunctions, WasmExecutor } from "./executor.ts";
-import type { InterpreterProgram } from "./program.ts";
+import type { Executor, HostFunctions } from "./executor.ts";
 import { CPU_AREA } from "./layout.ts";
-import { codeHost } from "./lookup.ts";
+import type { EnginePlan } from "./plan.ts";
+import type { EngineProgram } from "./program.ts";
 
 /** Host offset of the first processor's area: the first 64 KiB stay empty, so that 0 is no address. */
 export const CPU_BASE = 0x1_0000;
@@ -36,8 +36,7 @@ const EXITS: Readonly<Record<number, RunExit>> = {
 
 /** What a processor is made of. Memory must have been laid out by `memoryLayout`. */
 export interface ProcessorOptions {
-  readonly kind: "evaluator" | "interpreter";
-  readonly program: InterpreterProgram;
+  readonly program: EngineProgram;
   readonly memory: GuestMemory;
   readonly host: CpuHost;
   /** Processors that the memory was laid out for (memoryLayout). */
@@ -61,24 +60,20 @@ export class Processor implements Engine {
 
   constructor(options: ProcessorOptions) {
     const { memory, host, program } = options;
-    this.kind = options.kind;
+    this.kind = program.kind;
     this.#memory = memory;
     this.#host = host;
     this.#base = CPU_BASE + (options.index ?? 0) * CPU_AREA;
     this.#pageTable = memoryLayout(options.cpus ?? 1, memory.ramBytes).pageTable;
-    const functions = this.#functions();
-    this.#executor =
-      options.kind === "evaluator"
-        ? new EvaluatorExecutor(program.set, memory.wasm, functions)
-        : new WasmExecutor(program.module(), memory.wasm, functions);
+    this.#executor = program.execute(memory.wasm, this.#functions());
     this.context = new CpuContext(memory.view, this.#base, host, this.#executor);
-    this.cache = this.#makeCache(program);
+    this.cache = this.#makeCache(program.plan);
     this.registers = new Registers(this.context);
     memory.observe((at, length) => this.#deviceWrote(at, length));
     this.reset();
   }
 
-  #makeCache(program: InterpreterProgram): CodeCache {
+  #makeCache(plan: EnginePlan): CodeCache {
     const memory = this.#memory;
     const context = this.context;
     return new CodeCache({
@@ -88,10 +83,10 @@ export class Processor implements Engine {
       ramBase: memory.ramBase,
       ramBytes: memory.ramBytes,
       pageTable: this.#pageTable,
-      decoder: new Decoder(program.tables),
-      hot: (d, samePage) => program.hot(d, samePage),
-      endsBlock: (handler) => program.endsBlock(handler),
-      nextPageHost: () => (this.#executor.call(codeHost, this.#base, context.get64("ripPage") + 0x1000n) as number) >>> 0,
+      decoder: new Decoder(plan.tables),
+      hot: (d, samePage) => plan.hotCase(d, samePage),
+      endsBlock: (handler) => plan.endsBlock(handler),
+      nextPageHost: () => (this.#executor.call(ROUTINE.codeHost, this.#base, context.get64("ripPage") + 0x1000n) as number) >>> 0,
       fetchDevice: (offset) => this.#host.mmioRead(Number(context.get64("walkPhysical")) + offset, 1),
       requestFlush: () => this.kick(),
     });
@@ -151,12 +146,12 @@ export class Processor implements Engine {
   setInterruptLine(level: boolean): void {
     if ((this.context.get32("intr") !== 0) === level) return;
     this.context.set32("intr", level ? 1 : 0);
-    this.#executor.call(updateAttention, this.#base);
+    this.#executor.call(ROUTINE.updateAttention, this.#base);
   }
 
   nmi(): void {
     this.context.set32("nmiPending", 1);
-    this.#executor.call(updateAttention, this.#base);
+    this.#executor.call(ROUTINE.updateAttention, this.#base);
   }
 
   kick(): void {

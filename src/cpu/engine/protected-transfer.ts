@@ -1,10 +1,11 @@
 // Events into and IRETD out of the kernel in 32-bit protected mode, the common case: flat segments, interrupt and trap gates, level 3
 // or 0 to level 0 and back. As in long-transfer.ts, whatever is otherwise is left untouched for the complete TypeScript.
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Label, Routine, Variable } from "../ir/types.ts";
-import { ARITHMETIC, getArithmetic, setArithmetic } from "../isa/flags.ts";
-import { CR0, EFER, EFLAGS, VECTOR } from "../mmu/control.ts";
+import { getArithmetic, setArithmetic } from "../isa/flags.ts";
+import { ARITHMETIC, CR0, EFER, EFLAGS, VECTOR } from "../mmu/control.ts";
 import { refreshMode } from "../mmu/mode.ts";
 import { at, FAULT, type StateName } from "../state.ts";
 import { RECORD, TLB, VIEW } from "./layout.ts";
@@ -156,7 +157,7 @@ function pushFrame(b: Builder, base: Expr, event: Pending, stack: HandlerStack, 
 }
 
 /** Delivers the pending event when it is the common case → 1; otherwise 0 and nothing has changed: (base). */
-export const deliverProtectedEvent: Routine = routine("protected.deliver", ["i32"], "i32", (b, base) => {
+export const deliverProtectedEvent: Routine = implement(ROUTINE.deliverProtectedEvent, (b, base) => {
   b.block((slow) => {
     requireProtected(b, base, slow);
     const event = pendingEvent(b, base, slow);

@@ -1,10 +1,13 @@
-// The routines that TypeScript calls by name; the module exports these and all that they use.
+// The routines that TypeScript calls by name (engine-calls.ts) and a few for tests; the module exports these and all that they use.
 import type { Routine } from "../ir/types.ts";
 import { getArithmetic, setArithmetic } from "../isa/flags.ts";
 import { load128, LOADS, probeWrite, store128, STORES, translate } from "../mmu/access.ts";
 import { flushPage, flushTlb, newGeneration, refreshMode, updateAttention } from "../mmu/mode.ts";
+import { physicalToHost } from "../mmu/walk.ts";
 import { attend, resume, settle } from "./boundary.ts";
+import { deliverLongFault } from "./long-transfer.ts";
 import { codeHost, enter } from "./lookup.ts";
+import { deliverProtectedEvent } from "./protected-transfer.ts";
 
 /** Routines that engines and helpers call by name; those that they call themselves come along. */
 export const ENGINE_ROUTINES: readonly Routine[] = [
@@ -14,6 +17,7 @@ export const ENGINE_ROUTINES: readonly Routine[] = [
   store128,
   probeWrite,
   translate,
+  physicalToHost,
   enter,
   codeHost,
   attend,
@@ -26,4 +30,6 @@ export const ENGINE_ROUTINES: readonly Routine[] = [
   flushPage,
   getArithmetic,
   setArithmetic,
+  deliverLongFault,
+  deliverProtectedEvent,
 ];

@@ -13,7 +13,7 @@ import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { RECORD, VIEW } from "./layout.ts";
 import { deliverLongFault, returnLong } from "./long-transfer.ts";
 import { memoryLayout, Processor } from "./processor.ts";
-import { InterpreterProgram } from "./program.ts";
+import { ProgramGenerator } from "./generator.ts";
 import { deliverProtectedEvent, returnProtected } from "./protected-transfer.ts";
 
 const RAM = 1 << 20;
@@ -96,9 +96,9 @@ class Kernel {
   readonly cpu: Processor;
   readonly #world: World;
 
-  constructor(program: InterpreterProgram, world: World) {
+  constructor(program: ProgramGenerator, world: World) {
     this.#world = world;
-    this.cpu = new Processor({ kind: "interpreter", program, memory: this.memory, host: NO_DEVICES });
+    this.cpu = new Processor({ program: program.interpreter(), memory: this.memory, host: NO_DEVICES });
     const { memory } = this;
     memory.writeUint64(AT.pml4, BigInt(AT.pml4 + 0x1000) | 7n);
     memory.writeUint64(AT.pml4 + 0x1000, BigInt(AT.pml4 + 0x2000) | 7n);
@@ -166,7 +166,7 @@ const start = fc.record<Start>({
   idtLimit: fc.constantFrom(0xfff, 0xfff, 0xfff, 0x3f),
 });
 
-const program = new InterpreterProgram();
+const program = new ProgramGenerator();
 const RUNS = 100;
 
 describe.each([LONG, PROTECTED])("the short way in $name", (world) => {

@@ -6,13 +6,10 @@ import { type Builder, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import {
   alsoRaise,
-  BIAS,
   deliver,
   deliverInvalid,
   exponentOf,
-  EXPONENT_MAX,
   type Extended,
-  INTEGER_BIT,
   isDenormal,
   isInfinite,
   isNormal,
@@ -20,9 +17,9 @@ import {
   isZero,
   normalize,
   propagate,
-  SIGN,
   signOf,
 } from "./extended.ts";
+import { BIAS, EXPONENT_MAX, INTEGER_BIT, SIGN } from "./extended-format.ts";
 import { round, roundingOf } from "./extended-round.ts";
 import { FSW, ROUNDING } from "./status.ts";
 import { clzWide, divideWide, multiplyWide, shiftLeftWide, shiftRightSticky, squareRootWide, subtractWide, wideHigh } from "./wide.ts";

@@ -3,21 +3,8 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
-import {
-  BIAS,
-  deliver,
-  exponentOf,
-  EXPONENT_MAX,
-  type Extended,
-  INTEGER_BIT,
-  isDenormal,
-  isNotANumber,
-  isZero,
-  normalize,
-  propagate,
-  SIGN,
-  signOf,
-} from "./extended.ts";
+import { deliver, exponentOf, type Extended, isDenormal, isNotANumber, isZero, normalize, propagate, signOf } from "./extended.ts";
+import { BIAS, EXPONENT_MAX, INTEGER_BIT, SIGN } from "./extended-format.ts";
 import { ROUND_TO, roundingOf, roundsUp } from "./extended-round.ts";
 import { FSW, ROUNDING } from "./status.ts";
 import { shiftRightSticky } from "./wide.ts";

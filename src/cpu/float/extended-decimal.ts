@@ -2,7 +2,8 @@
 import { type Builder, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
-import { deliver, SIGN } from "./extended.ts";
+import { deliver } from "./extended.ts";
+import { SIGN } from "./extended-format.ts";
 import { fromInteger, toInteger } from "./extended-convert.ts";
 import { FSW } from "./status.ts";
 

@@ -4,22 +4,19 @@ import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
 import {
   alsoRaise,
-  BIAS,
   deliver,
   deliverInvalid,
   exponentOf,
-  EXPONENT_MAX,
   type Extended,
-  INTEGER_BIT,
   isDenormal,
   isInfinite,
   isNotANumber,
   isZero,
   normalize,
   propagate,
-  SIGN,
   signOf,
 } from "./extended.ts";
+import { BIAS, EXPONENT_MAX, INTEGER_BIT, SIGN } from "./extended-format.ts";
 import { round } from "./extended-round.ts";
 import { FCW, FSW } from "./status.ts";
 import { divideWide, shiftLeftWide, wideHigh } from "./wide.ts";

@@ -3,7 +3,8 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine, Variable } from "../ir/types.ts";
 import { at } from "../state.ts";
-import { deliver, EXPONENT_MAX, INTEGER_BIT } from "./extended.ts";
+import { deliver } from "./extended.ts";
+import { EXPONENT_MAX, INTEGER_BIT } from "./extended-format.ts";
 import { FCW, FSW, ROUNDING } from "./status.ts";
 import { shiftRightSticky, type Wide } from "./wide.ts";
 

@@ -10,7 +10,7 @@ import { compare, ORDER } from "./extended-compare.ts";
 import { FROM_FLOAT, fromInteger, roundToInteger, TO_FLOAT, toInteger } from "./extended-convert.ts";
 import { fromDecimal, toDecimal } from "./extended-decimal.ts";
 import { extract, remainder, scale } from "./extended-remainder.ts";
-import { BIAS, INDEFINITE, INTEGER_BIT } from "./extended.ts";
+import { BIAS, INDEFINITE, INTEGER_BIT } from "./extended-format.ts";
 import { FCW, FSW, ROUNDING } from "./status.ts";
 
 const memory = new Uint8Array(0x1000);

@@ -4,20 +4,8 @@ import type { Builder } from "../ir/builder.ts";
 import { routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
+import { EXPONENT_MAX, INDEFINITE, INTEGER_BIT, QUIET_BIT, SIGN } from "./extended-format.ts";
 import { FSW } from "./status.ts";
-
-/** What the exponent field of 1.0 holds. */
-export const BIAS = 16383;
-/** The exponent field of infinities and NaNs; also its mask. */
-export const EXPONENT_MAX = 0x7fff;
-/** The sign in a head. */
-export const SIGN = 0x8000;
-/** The explicit leading bit of a significand: alone, the significand of infinity and of powers of two. */
-export const INTEGER_BIT: bigint = 1n << 63n;
-/** Set in quiet NaNs, clear in signalling ones. */
-export const QUIET_BIT: bigint = 1n << 62n;
-/** The QNaN floating-point indefinite (SDM 1 §8.2.1). */
-export const INDEFINITE = { head: 0xffff, significand: 0xc000_0000_0000_0000n } as const;
 
 /** A number as routines pass it. */
 export interface Extended {

@@ -19,6 +19,14 @@ export function routine<const P extends readonly Type[]>(
   return { kind: "routine", name, params, result, faults: options?.faults ?? false, build: build as Routine["build"] };
 }
 
+/** Declares a routine that others know by its signature. */
+export function implement<const P extends readonly Type[]>(
+  signature: Signature & { readonly params: P },
+  build: (b: Builder, ...params: { [K in keyof P]: Expr }) => void,
+): Routine {
+  return { kind: "routine", ...signature, build: build as Routine["build"] };
+}
+
 /** Declares a function that the host gives. */
 export function hostFunction(name: string, params: readonly Type[], result?: Type, options?: { faults?: boolean }): HostFunction {
   return { kind: "host", name, params, result, faults: options?.faults ?? false };

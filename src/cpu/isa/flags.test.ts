@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { Builder } from "../ir/builder.ts";
 import { evaluate, type Value } from "../ir/evaluate.ts";
 import type { Body, Callee, Expr } from "../ir/types.ts";
-import { AF, ARITHMETIC, CF, getCondition, OF, PF, SF, ZF } from "./flags.ts";
+import { AF, CF, getCondition, OF, PF, SF, ZF } from "./flags.ts";
+import { ARITHMETIC } from "../mmu/control.ts";
 import { Sem } from "./sem.ts";
 
 const WIDTHS = [8, 16, 32, 64] as const;

@@ -14,8 +14,9 @@
 //
 // A logic instruction is "subtract" of 0 from its result: CF = OF = AF = 0. The flip bits serve values that no result has, such
 // as ZF and SF both set by POPF.
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { at } from "../state.ts";
 
@@ -31,7 +32,6 @@ export const AF = 0x10;
 export const ZF = 0x40;
 export const SF = 0x80;
 export const OF = 0x800;
-export const ARITHMETIC = 0x8d5;
 
 const sign = (b: Builder, e: Expr): Expr => b.wrap(b.shrU(e, 63));
 const bit = (b: Builder, e: Expr, n: number): Expr => b.and(b.shrU(e, n), 1);
@@ -76,14 +76,14 @@ export const pf = (b: Builder, base: Expr): Expr => {
 };
 
 /** The six flags in their EFLAGS positions. */
-export const getArithmetic: Routine = routine("flag.all", ["i32"], "i32", (b, base) => {
+export const getArithmetic: Routine = implement(ROUTINE.getArithmetic, (b, base) => {
   const place = (e: Expr, n: number): Expr => b.shl(e, n);
   const low = b.or(b.call(getCf, base), b.or(place(pf(b, base), 2), place(b.call(getAf, base), 4)));
   b.return(b.or(low, b.or(b.or(place(zf(b, base), 6), place(sf(b, base), 7)), place(b.call(getOf, base), 11))));
 });
 
 /** Sets the six flags from EFLAGS positions. */
-export const setArithmetic: Routine = routine("flag.set", ["i32", "i32"], undefined, (b, base, value) => {
+export const setArithmetic: Routine = implement(ROUTINE.setArithmetic, (b, base, value) => {
   const v = value;
   const isZero = b.and(b.shrU(v, 6), 1);
   // With ZF the result is 0 (SF 0, PF 1), without it 1 (SF 0, PF 0): the flips say how SF and PF differ from that.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { buildHandler, enumerateHandlers, INTERNAL_HANDLERS } from "./handlers.ts";
+import { INTERNAL_HANDLERS } from "../engine/layout.ts";
+import { buildHandler, enumerateHandlers } from "./handlers.ts";
 import { INSTRUCTIONS } from "./index.ts";
 import { type Instruction, instruction, type Operand } from "./instruction.ts";
 

@@ -1,5 +1,6 @@
 // From rows to handlers: every combination of operand kinds that a row allows, in each world, once.
 import { assert } from "../../support/assert.ts";
+import { INTERNAL_HANDLERS } from "../engine/layout.ts";
 import type { Body } from "../ir/types.ts";
 import type { Access, Form, Instruction, Operand, Operands, OperandSpec } from "./instruction.ts";
 import { Sem, type World } from "./sem.ts";
@@ -41,9 +42,6 @@ export interface HandlerSet {
 
 /** Attributes that change what a handler does; the others only select rows. */
 const CHECKS: ReadonlySet<string> = new Set(["cpl0", "fpu", "mmx", "sse"]);
-
-/** How many ids engine/internal.ts takes. */
-export const INTERNAL_HANDLERS = 5;
 
 const KIND_LETTER: Readonly<Record<Operand["kind"], string>> = {
   reg: "r",

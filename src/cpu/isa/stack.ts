@@ -1,7 +1,6 @@
 // The stack (SDM 1 §6.2, §6.6): PUSH, POP and their families, ENTER and LEAVE.
 import type { Expr } from "../ir/types.ts";
-import { CR4, EFLAGS } from "../mmu/control.ts";
-import { ARITHMETIC } from "./flags.ts";
+import { ARITHMETIC, CR4, EFLAGS } from "../mmu/control.ts";
 import { type Form, type Instruction, instruction, type Operand } from "./instruction.ts";
 import { REG, type Sem } from "./sem.ts";
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import type { RunExit } from "../engine/engine.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
-import { InterpreterProgram } from "../engine/program.ts";
+import { ProgramGenerator } from "../engine/generator.ts";
 
 const RAM = 0x10_0000;
 const TABLES = { pml4: 0x1000, pdpt: 0x2000, directory: 0x3000, pages: 0x4000 } as const;
@@ -15,7 +15,7 @@ const TARGET = 0x4_0000;
 const PRESENT_WRITABLE = 3n;
 const HLT = 0xf4;
 
-const program = new InterpreterProgram();
+const program = new ProgramGenerator();
 
 /** 64-bit code at CODE in identity-mapped pages of 4 KiB; without an IDT every fault ends in a shutdown that shows the state. */
 class Bench {
@@ -23,7 +23,7 @@ class Bench {
   readonly cpu: Processor;
 
   constructor(kind: "evaluator" | "interpreter", code: readonly number[]) {
-    this.cpu = new Processor({ kind, program, memory: this.memory, host: NO_DEVICES });
+    this.cpu = new Processor({ program: program[kind](), memory: this.memory, host: NO_DEVICES });
     const link = (table: number, to: number): void => this.memory.writeUint64(table, BigInt(to) | PRESENT_WRITABLE);
     link(TABLES.pml4, TABLES.pdpt);
     link(TABLES.pdpt, TABLES.directory);

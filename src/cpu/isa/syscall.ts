@@ -1,8 +1,7 @@
 // Fast system calls (SDM 2B SYSCALL, SYSRET, SYSENTER, SYSEXIT): no descriptor is read, so all of it is a handful of stores.
 import type { Expr } from "../ir/types.ts";
 import { isCanonical } from "../mmu/access.ts";
-import { CR0, EFER, EFLAGS } from "../mmu/control.ts";
-import { ARITHMETIC } from "./flags.ts";
+import { ARITHMETIC, CR0, EFER, EFLAGS } from "../mmu/control.ts";
 import { type Instruction, instruction } from "./instruction.ts";
 import { REG, type Sem } from "./sem.ts";
 

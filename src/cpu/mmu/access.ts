@@ -2,8 +2,9 @@
 //
 // Every routine takes the TLB view to use: the state's `tlbView` for the program's own accesses, the supervisor view for the
 // processor's (descriptor tables, task state), which are supervisor accesses whatever the privilege level (SDM 3A §4.6.1).
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { TLB, TLB_LIST, TLB_LIST_MAX, VIEW } from "../engine/layout.ts";
 import { helper, mmioRead, mmioWrite } from "../host-calls.ts";
@@ -134,6 +135,9 @@ function deviceStore(b: Builder, base: Expr, offset: number, width: number, valu
   b.call(mmioWrite, b.add(b.wrap(pa), offset), b.wrap(b.shrU(pa, 32)), b.i32(width), value);
 }
 
+/** Bytes that a general register can hold. */
+type Size = keyof typeof ROUTINE.load;
+
 const LOAD: Readonly<Record<number, string>> = { 1: "i64.load8_u", 2: "i64.load16_u", 4: "i64.load32_u", 8: "i64.load" };
 const STORE: Readonly<Record<number, string>> = { 1: "i64.store8", 2: "i64.store16", 4: "i64.store32", 8: "i64.store" };
 
@@ -144,7 +148,7 @@ export function onHit(b: Builder, view: Expr, lin: Expr, size: number, tag: numb
   b.if(b.leU(x, BigInt(4096 - size)), () => hit(b.add(b.load("i32.load", entry, TLB.host), b.wrap(x))));
 }
 
-function defineLoad(size: number, byte: Routine | undefined): Routine {
+function defineLoad(size: Size, byte: Routine | undefined): Routine {
   const slow = routine(
     `mmu.load${size * 8}.slow`,
     ["i32", "i32", "i64"],
@@ -159,16 +163,10 @@ function defineLoad(size: number, byte: Routine | undefined): Routine {
     },
     { faults: true },
   );
-  return routine(
-    `mmu.load${size * 8}`,
-    ["i32", "i32", "i64"],
-    "i64",
-    (b, base, view, lin) => {
-      onHit(b, view, lin, size, TLB.read, (host) => b.return(b.load(LOAD[size]!, host)));
-      b.return(b.call(slow, base, view, lin));
-    },
-    { faults: true },
-  );
+  return implement(ROUTINE.load[size], (b, base, view, lin) => {
+    onHit(b, view, lin, size, TLB.read, (host) => b.return(b.load(LOAD[size]!, host)));
+    b.return(b.call(slow, base, view, lin));
+  });
 }
 
 function joinBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, byte: Routine): Expr {
@@ -186,7 +184,7 @@ function joinBytes(b: Builder, base: Expr, view: Expr, lin: Expr, size: number, 
   return b.get(value);
 }
 
-function defineStore(size: number, byte: Routine | undefined): Routine {
+function defineStore(size: Size, byte: Routine | undefined): Routine {
   const slow = routine(
     `mmu.store${size * 8}.slow`,
     ["i32", "i32", "i64", "i64"],
@@ -210,19 +208,13 @@ function defineStore(size: number, byte: Routine | undefined): Routine {
     },
     { faults: true },
   );
-  return routine(
-    `mmu.store${size * 8}`,
-    ["i32", "i32", "i64", "i64"],
-    undefined,
-    (b, base, view, lin, value) => {
-      onHit(b, view, lin, size, TLB.write, (host) => {
-        b.store(STORE[size]!, host, value);
-        b.return();
-      });
-      b.call(slow, base, view, lin, value);
-    },
-    { faults: true },
-  );
+  return implement(ROUTINE.store[size], (b, base, view, lin, value) => {
+    onHit(b, view, lin, size, TLB.write, (host) => {
+      b.store(STORE[size]!, host, value);
+      b.return();
+    });
+    b.call(slow, base, view, lin, value);
+  });
 }
 
 /** Both pages are checked before the first byte is written. */
@@ -259,22 +251,16 @@ export const STORES: Readonly<Record<number, Routine>> = {
 };
 
 /** Makes sure that `size` bytes can be written, before an instruction that reads first and writes later: (base, view, lin, size). */
-export const probeWrite: Routine = routine(
-  "mmu.probeWrite",
-  ["i32", "i32", "i64", "i32"],
-  undefined,
-  (b, base, view, lin, size) => {
-    onHit(b, view, lin, 1, TLB.write, () => {
-      b.if(b.leU(b.add(b.wrap(b.and(lin, PAGE_MASK)), size), 4096), () => b.return());
-    });
-    b.call(checkedAccess, base, view, lin, b.or(size, 0x100));
-    canonicalOnly(b, base, b.add(lin, b.extU(b.sub(size, 1))));
-    b.call(translate, base, view, lin, b.i32(ACCESS.write));
-    const last = lastPage(b, base, lin, b.extU(size));
-    b.if(b.ne(last, lin), () => b.call(translate, base, view, last, b.i32(ACCESS.write)));
-  },
-  { faults: true },
-);
+export const probeWrite: Routine = implement(ROUTINE.probeWrite, (b, base, view, lin, size) => {
+  onHit(b, view, lin, 1, TLB.write, () => {
+    b.if(b.leU(b.add(b.wrap(b.and(lin, PAGE_MASK)), size), 4096), () => b.return());
+  });
+  b.call(checkedAccess, base, view, lin, b.or(size, 0x100));
+  canonicalOnly(b, base, b.add(lin, b.extU(b.sub(size, 1))));
+  b.call(translate, base, view, lin, b.i32(ACCESS.write));
+  const last = lastPage(b, base, lin, b.extU(size));
+  b.if(b.ne(last, lin), () => b.call(translate, base, view, last, b.i32(ACCESS.write)));
+});
 
 const load128Slow: Routine = routine(
   "mmu.load128.slow",

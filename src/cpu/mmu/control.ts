@@ -13,11 +13,14 @@ export const CR4 = {
 } as const;
 /** IA32_EFER (SDM 3A §2.2.1). */
 export const EFER = { SCE: 1, LME: 0x100, LMA: 0x400, NXE: 0x800 } as const;
-/** EFLAGS but for the arithmetic flags, which isa/flags.ts has (SDM 3A §2.3); IOPL is two bits wide. */
+/** EFLAGS but for the arithmetic flags (SDM 3A §2.3); IOPL is two bits wide. */
 // oxfmt-ignore
 export const EFLAGS = {
   TF: 0x100, IF: 0x200, DF: 0x400, IOPL: 0x3000, NT: 0x4000, RF: 0x1_0000, VM: 0x2_0000, AC: 0x4_0000, VIF: 0x8_0000, VIP: 0x10_0000, ID: 0x20_0000,
 } as const;
+
+/** The arithmetic flags in EFLAGS, which isa/flags.ts has one by one (SDM 1 §3.4.3.1). */
+export const ARITHMETIC = 0x8d5;
 
 /** Physical address width: what CPUID 80000008h reports and reserved-bit checks use. */
 export const PHYSICAL_BITS = 40;

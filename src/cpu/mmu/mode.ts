@@ -1,6 +1,7 @@
 // What follows from segments, privilege, control registers and EFLAGS: code mode, masks, TLB view, and whether to leave the fast path.
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { JUMP_CACHE, JUMP_ENTRIES, TLB, TLB_LIST, TLB_LIST_MAX, VIEW, VIEW_SIZE } from "../engine/layout.ts";
 import { at, ATTENTION, FAULT, MODE, type StateName } from "../state.ts";
@@ -16,7 +17,7 @@ const ACCESS_L = 0x2000;
 const ACCESS_DB = 0x4000;
 
 /** Recomputes `attention`; call when EFLAGS.IF/TF, INTR, NMI, the shadow or DR7 changed. */
-export const updateAttention: Routine = routine("mode.attention", ["i32"], undefined, (b, base) => {
+export const updateAttention: Routine = implement(ROUTINE.updateAttention, (b, base) => {
   const interrupt = b.and(get(b, base, "intr"), has(b, base, "eflags", EFLAGS.IF));
   const nmi = b.and(get(b, base, "nmiPending"), b.not(get(b, base, "nmiBlocked")));
   const wanted = b.or(b.or(interrupt, nmi), b.ne(get(b, base, "shadow"), 0));
@@ -28,7 +29,7 @@ export const updateAttention: Routine = routine("mode.attention", ["i32"], undef
 });
 
 /** Recomputes everything that is derived from segments, privilege, control registers and EFLAGS. */
-export const refreshMode: Routine = routine("mode.refresh", ["i32"], undefined, (b, base) => {
+export const refreshMode: Routine = implement(ROUTINE.refreshMode, (b, base) => {
   const lma = has(b, base, "efer", EFER.LMA);
   const long = b.variable(b.and(lma, has(b, base, "csAccess", ACCESS_L)));
   const code32 = has(b, base, "csAccess", ACCESS_DB);
@@ -79,7 +80,7 @@ function clearEntry(b: Builder, entry: Expr): void {
 }
 
 /** Empties the TLB views: the noted entries one by one when they are few, all of it otherwise. */
-export const flushTlb: Routine = routine("mmu.flush", ["i32"], undefined, (b, base) => {
+export const flushTlb: Routine = implement(ROUTINE.flushTlb, (b, base) => {
   const count = get(b, base, "tlbCount");
   b.if(
     b.leU(count, TLB_LIST_MAX),

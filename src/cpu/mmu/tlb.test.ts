@@ -7,7 +7,7 @@ import { GuestFault } from "../assist/context.ts";
 import type { CpuHost } from "../engine/engine.ts";
 import { JUMP_CACHE, TLB, TLB_LIST_MAX, VIEW } from "../engine/layout.ts";
 import { CPU_BASE, memoryLayout, Processor } from "../engine/processor.ts";
-import { InterpreterProgram } from "../engine/program.ts";
+import { ProgramGenerator } from "../engine/generator.ts";
 import { flushPage, flushTlb, newGeneration } from "./mode.ts";
 
 const RAM = 1 << 20;
@@ -22,7 +22,7 @@ const NX = 1n << 63n;
 const ALL = P | RW | US;
 const PAGE = 0x1000;
 
-const program = new InterpreterProgram();
+const program = new ProgramGenerator();
 
 /** A processor at privilege level 0 of 64-bit mode with SMAP, with every page mapped to one of 16 frames, readable and writable for all. */
 class Mmu {
@@ -37,7 +37,7 @@ class Mmu {
       mmioRead: (gpa, width) => device.push(`read${width * 8} ${gpa.toString(16)}`),
       mmioWrite: (gpa, width, value) => void device.push(`write${width * 8} ${gpa.toString(16)} ${value.toString(16)}`),
     };
-    this.cpu = new Processor({ kind: "evaluator", program, memory: this.memory, host });
+    this.cpu = new Processor({ program: program.evaluator(), memory: this.memory, host });
     this.memory.writeUint64(TABLES.pml4, BigInt(TABLES.pdpt) | ALL);
     this.memory.writeUint64(TABLES.pdpt, BigInt(TABLES.directory) | ALL);
     for (let i = 0; i < 4; i++) this.memory.writeUint64(TABLES.directory + i * 8, BigInt(TABLES.pages + i * PAGE) | ALL);

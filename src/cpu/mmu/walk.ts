@@ -2,8 +2,9 @@
 //
 // All four paging modes run in this one routine. It sets accessed and dirty flags, checks rights and reserved bits, and raises
 // #PF; the TLB (tlb.ts) keeps its answers.
+import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
-import { routine } from "../ir/builder.ts";
+import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine, Variable } from "../ir/types.ts";
 import { at, FAULT } from "../state.ts";
 import { noteWrite } from "./code-writes.ts";
@@ -27,7 +28,7 @@ const RESERVED_HIGH = ((1n << 52n) - 1n) & ~((1n << BigInt(PHYSICAL_BITS)) - 1n)
 const RESERVED_PAE = 0x7ffn << 52n;
 
 /** Host address of a physical address, 0 when it is not RAM. A0000h–BFFFFh belongs to the display. */
-export const physicalToHost: Routine = routine("mmu.host", ["i32", "i64"], "i32", (b, base, pa) => {
+export const physicalToHost: Routine = implement(ROUTINE.physicalToHost, (b, base, pa) => {
   const ramBase = b.load("i32.load", base, at("ramBase"));
   const lowSize = b.load("i32.load", base, at("lowSize"));
   b.if(b.ltU(pa, b.extU(lowSize)), () => {

@@ -24,7 +24,7 @@ export function nodeThreadPlatform(): ThreadPlatform {
     checkMemory: checkHostMemory,
     readFile: readBootFile,
     embeddedGuest: EMBEDDED_GUEST,
-    readInterpreterModule,
+    loadInterpreter,
     release,
     openDisk: (disk) => openDisk(disk, open),
     openLog,
@@ -38,8 +38,9 @@ export function nodeThreadPlatform(): ThreadPlatform {
 }
 
 /** What scripts/build-engine.mjs wrote; sources that run unbuilt have none. */
-async function readInterpreterModule(): Promise<Uint8Array | undefined> {
-  return readFile(new URL("../../engine/interpreter.wasm", import.meta.url)).catch(() => undefined);
+async function loadInterpreter(): Promise<WebAssembly.Module | undefined> {
+  const bytes = await readFile(new URL("../../engine/interpreter.wasm", import.meta.url)).catch(() => undefined);
+  return bytes && WebAssembly.compile(bytes);
 }
 
 /** Opens a disk's file, which no other disk of the machine may change. */

@@ -1,6 +1,6 @@
 // Every opcode under every prefix combination that matters, as byte sequences; and how two decoders disagree about them.
 import { Decoder, STATUS } from "../../../src/cpu/decode/decoder.ts";
-import { buildTables } from "../../../src/cpu/decode/tables.ts";
+import { buildTables } from "../../../src/cpu/decode/build-tables.ts";
 import { enumerateHandlers } from "../../../src/cpu/isa/handlers.ts";
 import { INSTRUCTIONS } from "../../../src/cpu/isa/index.ts";
 import { MODE } from "../../../src/cpu/state.ts";

@@ -1,7 +1,8 @@
 // x87 basic arithmetic (SDM 1 §5.2.2).
 import { add, divide, multiply, squareRoot, subtract } from "../../float/extended-arith.ts";
 import { roundToInteger } from "../../float/extended-convert.ts";
-import { headLeft, raisedLeft, SIGN } from "../../float/extended.ts";
+import { headLeft, raisedLeft } from "../../float/extended.ts";
+import { SIGN } from "../../float/extended-format.ts";
 import { FSW } from "../../float/status.ts";
 import { routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";

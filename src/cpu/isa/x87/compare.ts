@@ -1,6 +1,7 @@
 // x87 comparison (SDM 1 §5.2.3) and FXAM.
 import { compare, ORDER } from "../../float/extended-compare.ts";
-import { exponentOf, EXPONENT_MAX, isUnsupported, raisedLeft } from "../../float/extended.ts";
+import { exponentOf, isUnsupported, raisedLeft } from "../../float/extended.ts";
+import { EXPONENT_MAX } from "../../float/extended-format.ts";
 import { FSW } from "../../float/status.ts";
 import { routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";

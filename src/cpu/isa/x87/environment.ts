@@ -10,7 +10,8 @@
 //   24  FDS                       12  FDS                    behind it, for FNSAVE: ST(0)…ST(7), 10 bytes each
 //
 // The upper halves of words in 32-bit images are all ones.
-import { exponentOf, EXPONENT_MAX } from "../../float/extended.ts";
+import { exponentOf } from "../../float/extended.ts";
+import { EXPONENT_MAX } from "../../float/extended-format.ts";
 import { EXCEPTIONS, FSW } from "../../float/status.ts";
 import { type Builder, routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";

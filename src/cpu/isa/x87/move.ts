@@ -1,7 +1,8 @@
 // x87 data transfer (SDM 1 §5.2.1) and constants (§5.2.5).
 import { FROM_FLOAT, fromInteger, TO_FLOAT, toInteger, truncating } from "../../float/extended-convert.ts";
 import { DECIMAL_INDEFINITE, fromDecimal, toDecimal } from "../../float/extended-decimal.ts";
-import { headLeft, INDEFINITE, QUIET_BIT, raisedLeft } from "../../float/extended.ts";
+import { headLeft, raisedLeft } from "../../float/extended.ts";
+import { INDEFINITE, QUIET_BIT } from "../../float/extended-format.ts";
 import { EXCEPTIONS, FSW } from "../../float/status.ts";
 import type { Expr } from "../../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "../instruction.ts";

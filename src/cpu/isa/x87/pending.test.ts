@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { GuestMemory } from "../../../memory/guest-memory.ts";
 import type { CpuHost } from "../../engine/engine.ts";
 import { memoryLayout, Processor } from "../../engine/processor.ts";
-import { InterpreterProgram } from "../../engine/program.ts";
+import { ProgramGenerator } from "../../engine/generator.ts";
 import { CR0 } from "../../mmu/control.ts";
 
 const RAM = 0x2_0000;
@@ -11,9 +11,9 @@ const CODE = 0x1000;
 const HANDLERS = 0x2000;
 const HLT = 0xf4;
 
-let program: InterpreterProgram;
+let program: ProgramGenerator;
 beforeAll(() => {
-  program = new InterpreterProgram();
+  program = new ProgramGenerator();
 });
 
 /** Where a program in real-address mode ended: at its own HLT, or in the handler of a vector. */
@@ -35,7 +35,7 @@ function run(code: readonly number[], cr0: number, onFerr: (cpu: Processor) => v
       if (level) onFerr(cpu);
     },
   } as unknown as CpuHost;
-  const cpu: Processor = new Processor({ kind: "evaluator", program, memory, host });
+  const cpu: Processor = new Processor({ program: program.evaluator(), memory, host });
   memory.write(CODE, Uint8Array.from([...code, HLT]));
   memory.write(HANDLERS, new Uint8Array(0x100).fill(HLT));
   for (let n = 0; n < 0x100; n++) memory.writeUint32(n * 4, HANDLERS + n);

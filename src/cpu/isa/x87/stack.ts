@@ -2,7 +2,7 @@
 //
 // Every instruction goes: `begin` (pending exceptions), operands from memory, the operation in a routine, `raise` with what it
 // found, results unless an unmasked exception forbids them, `finish`.
-import { INDEFINITE } from "../../float/extended.ts";
+import { INDEFINITE } from "../../float/extended-format.ts";
 import { BEFORE, EXCEPTIONS, FSW } from "../../float/status.ts";
 import { HELPER, X87_HELPER } from "../../assist/numbers.ts";
 import { helper } from "../../host-calls.ts";

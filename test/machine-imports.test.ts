@@ -1,0 +1,48 @@
+// What a machine's thread loads before it runs: nothing from which the interpreter is generated. That is a third of the modules, their
+// parsing would come before every first instruction, and their objects would stay in memory (docs/performance.md).
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../scripts/setup.mjs";
+
+/** Imports and exports from other files that are there at run time; type imports are not. */
+const STATIC = /^(?:import|export) (?!type )(?:[^;"]*? from )?"(\.[^"]+)"/gm;
+
+/** Files that a module loads, itself included, relative to the root. */
+function loaded(entry: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (path: string): void => {
+    const name = relative(ROOT, path).replaceAll("\\", "/");
+    if (found.has(name)) return;
+    found.add(name);
+    for (const [, to] of readFileSync(path, "utf8").matchAll(STATIC)) visit(join(dirname(path), to!));
+  };
+  visit(join(ROOT, entry));
+  return found;
+}
+
+const DEFINITIONS = /^src\/(cpu\/(isa|ir|mmu\/(?!control\.ts)|engine\/(generator|evaluator|interpreter-module|routines|hot))|wasm)/;
+const worker = loaded("src/host/node/worker.ts");
+
+describe("the thread of a machine", () => {
+  it("holds processor, board and devices", () => {
+    for (const file of ["cpu/engine/processor.ts", "cpu/decode/decoder.ts", "machine/boards/pc.ts", "devices/virtio/block/index.ts"])
+      expect(worker).toContain(`src/${file}`);
+  });
+
+  it("loads no definitions of instructions or routines", () => {
+    expect([...worker].filter((file) => DEFINITIONS.test(file))).toEqual([]);
+  });
+
+  it("is told from the build, which loads all of them", () => {
+    const generator = loaded("src/cpu/engine/generator.ts");
+    expect([...generator].filter((file) => DEFINITIONS.test(file)).length).toBeGreaterThan(50);
+  });
+});
+
+describe("the program", () => {
+  it("loads no processor for its commands", () => {
+    for (const entry of ["src/cli/main.ts", "src/cli/commands/run.ts"])
+      expect([...loaded(entry)].filter((file) => file.startsWith("src/cpu/"))).toEqual([]);
+  });
+});
