@@ -5,6 +5,7 @@
 import { type Decoder, STATUS } from "../decode/decoder.ts";
 import { VECTOR } from "../mmu/control.ts";
 import { at, FAULT, MODE } from "../state.ts";
+import { ArenaLimit } from "./arena-limit.ts";
 import {
   ARENA,
   ARENA_SIZE,
@@ -56,6 +57,9 @@ export interface CodeCacheHost {
 export class CodeCache {
   readonly #h: CodeCacheHost;
   #next = 0;
+  readonly #limit = new ArenaLimit();
+  /** Instructions executed when everything was dropped last. */
+  #retired = 0n;
   #blocks = 0;
   #nodes = 0;
   #hashUsed = 0;
@@ -129,7 +133,8 @@ export class CodeCache {
 
   /** With a reserve for what is decoded until the loop comes back to the host. */
   #nearlyFull(): boolean {
-    return this.#next > ARENA_SIZE - RESERVE || this.#blocks > MAX_BLOCKS - RESERVE_BLOCKS || this.#hashUsed > CODE_HASH_ENTRIES / 2;
+    const limit = Math.min(this.#limit.bytes, ARENA_SIZE - RESERVE);
+    return this.#next > limit || this.#blocks > MAX_BLOCKS - RESERVE_BLOCKS || this.#hashUsed > CODE_HASH_ENTRIES / 2;
   }
 
   /** An instruction over a page border: a check of the second page, the instruction, and a way on. */
@@ -206,6 +211,7 @@ export class CodeCache {
 
   #commit(first: number, end: number, host: number, length: number, mode: number): void {
     const block = this.#blocks++;
+    this.#limit.note(host);
     this.#record[block] = first;
     this.#count[block] = (end - first) / RECORD.size;
     this.#start[block] = host;
@@ -335,9 +341,17 @@ export class CodeCache {
     this.invalidated++;
   }
 
+  #noteFlush(): void {
+    const { view, base } = this.#h;
+    const retired = view.getBigUint64(base + at("retired"), true);
+    this.#limit.dropped({ blocks: this.#blocks, decoded: this.#next / RECORD.size, executed: Number(retired - this.#retired) });
+    this.#retired = retired;
+  }
+
   /** Drops everything. Only between instructions. */
   flushAll(): void {
     const { u8, view, base } = this.#h;
+    this.#noteFlush();
     for (const page of this.#pageHead.keys()) view.setBigUint64(this.#pageEntry(page), 0n, true);
     this.#pageHead.clear();
     u8.fill(0, base + CODE_HASH, base + CODE_HASH + CODE_HASH_ENTRIES * 8);

@@ -40,7 +40,7 @@ export const CODE_HASH_ENTRIES = 0x2_0000;
 export const HASH_MULTIPLIER = 0x9e3779b1;
 export const HASH_SHIFT: number = 32 - Math.log2(CODE_HASH_ENTRIES);
 
-/** Records of decoded blocks, filled from the start; dropped as a whole when little is left. */
+/** Records of decoded blocks, filled from the start and dropped as a whole, seldom all of it: see engine/arena-limit.ts. */
 export const ARENA = 0x16_0000;
 export const ARENA_SIZE = 0x100_0000;
 

@@ -1,0 +1,48 @@
+// How much of the arena is used before it is dropped. A boot runs through much code once, and every record that was ever written stays
+// resident: so little is used at first, and more when the guest shows that it comes back to code which had to be dropped.
+import { ARENA_SIZE, HASH_MULTIPLIER } from "./layout.ts";
+
+const FIRST_LIMIT = 0x20_0000;
+/** Decoding an instruction takes as long as running some twenty, so this leaves a seventh of the time for decoding again at most. */
+const EXECUTED_PER_DECODED_AGAIN = 128;
+/** Bits of the sets of blocks, which are inexact: two blocks may share a bit. */
+const SET_BITS = 17;
+
+/** What happened between two flushes. */
+export interface Filling {
+  /** Blocks and instructions that were decoded. */
+  readonly blocks: number;
+  readonly decoded: number;
+  /** Instructions that were executed. */
+  readonly executed: number;
+}
+
+/** The size of the arena that is in use. */
+export class ArenaLimit {
+  /** Bytes of records after which everything is to be dropped. */
+  bytes: number = FIRST_LIMIT;
+  #seen = new Uint8Array(2 ** (SET_BITS - 3));
+  #seenBefore = new Uint8Array(2 ** (SET_BITS - 3));
+  #again = 0;
+  #wasTooSmall = false;
+
+  /** Notes a block that was decoded from a host address. */
+  note(host: number): void {
+    const bit = Math.imul(host, HASH_MULTIPLIER) >>> (32 - SET_BITS);
+    const mask = 1 << (bit & 7);
+    if (this.#seenBefore[bit >> 3]! & mask) this.#again++;
+    this.#seen[bit >> 3]! |= mask;
+  }
+
+  /** Everything was dropped. Doubles the limit when dropping cost too much twice in a row; once may be a phase that passes. */
+  dropped({ blocks, decoded, executed }: Filling): void {
+    const again = blocks === 0 ? 0 : (decoded * this.#again) / blocks;
+    const tooSmall = again * EXECUTED_PER_DECODED_AGAIN > executed;
+    if (tooSmall && this.#wasTooSmall) this.bytes = Math.min(this.bytes * 2, ARENA_SIZE);
+    this.#wasTooSmall = tooSmall;
+    this.#again = 0;
+    const oldest = this.#seenBefore;
+    this.#seenBefore = this.#seen;
+    this.#seen = oldest.fill(0);
+  }
+}
