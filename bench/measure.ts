@@ -47,8 +47,8 @@ export async function untilOutput(command: readonly string[], marker: string, li
   }
 }
 
-/** VmHWM of a process. */
-function peakResident(child: ChildProcess): number {
+/** Bytes that a running process had resident at most so far (its VmHWM). */
+export function peakResident(child: ChildProcess): number {
   const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
   return Number(status.match(/VmHWM:\s+(\d+) kB/)?.[1] ?? 0) * 1024;
 }

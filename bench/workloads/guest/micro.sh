@@ -1,0 +1,2 @@
+# The micro-kernels print their own MARK lines.
+/micro $(echo "$rows" | tr , ' ')
