@@ -5,7 +5,8 @@ import { Code, VALUE_TYPE, type ValueType } from "./code.ts";
 /** Types of parameters and, unless there is none, of the result. */
 export interface FunctionType {
   readonly params: readonly ValueType[];
-  readonly result: ValueType | undefined;
+  /** One result, or several. */
+  readonly result: ValueType | readonly ValueType[] | undefined;
 }
 
 interface FunctionBody {
@@ -33,13 +34,14 @@ export class ModuleBuilder {
 
   /** Index of a function type; equal types share one. */
   type(t: FunctionType): number {
-    const key = `${t.params.join()}>${t.result ?? ""}`;
+    const results = t.result === undefined ? [] : typeof t.result === "string" ? [t.result] : t.result;
+    const key = `${t.params.join()}>${results.join()}`;
     const known = this.#types.indexOf(key);
     if (known >= 0) return known;
     const c = new Code().byte(0x60).u(t.params.length);
     for (const p of t.params) c.byte(VALUE_TYPE[p]);
-    if (t.result) c.u(1).byte(VALUE_TYPE[t.result]);
-    else c.u(0);
+    c.u(results.length);
+    for (const r of results) c.byte(VALUE_TYPE[r]);
     this.#typeCode.push(c);
     return this.#types.push(key) - 1;
   }

@@ -4,6 +4,7 @@
 // in order: an expression that reads state is evaluated where it is created, however late it is used.
 import { assert } from "../../support/assert.ts";
 import { at } from "../state.ts";
+import { foldConstants } from "./fold.ts";
 import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt, Type, Variable } from "./types.ts";
 
 type Num = number | bigint;
@@ -95,7 +96,12 @@ export class Builder {
 
   /** Any pure operator by its WebAssembly name, e.g. `op("i16x8.add_sat_s", "v128", a, b)`. */
   op(name: string, type: Type, ...args: Expr[]): Expr {
-    return this.#expr(name, type, args);
+    return this.pure(name, type, args);
+  }
+
+  /** Every operator without an immediate comes through here. */
+  protected pure(name: string, type: Type, args: readonly Expr[]): Expr {
+    return foldConstants(name, type, args) ?? this.#expr(name, type, args);
   }
 
   /** Like `op`, with an immediate: a lane number or a shuffle pattern. */
@@ -113,7 +119,7 @@ export class Builder {
     assert(a.type === r.type, `${this.signature.name}: ${name} of ${a.type} and ${r.type}`);
     const folded = this.#fold(name, a, r);
     if (folded) return folded;
-    return this.#expr(`${a.type}.${name}`, COMPARISONS.has(name) ? "i32" : a.type, [a, r]);
+    return this.pure(`${a.type}.${name}`, COMPARISONS.has(name) ? "i32" : a.type, [a, r]);
   }
 
   /** The few identities that keep generated code small: x+0, x|0, x^0, x<<0, x&-1. */
@@ -202,31 +208,32 @@ export class Builder {
 
   /** 1 when `a` is zero. */
   not(a: Expr): Expr {
-    return this.#expr(`${a.type}.eqz`, "i32", [a]);
+    return this.pure(`${a.type}.eqz`, "i32", [a]);
   }
   clz(a: Expr): Expr {
-    return this.#expr(`${a.type}.clz`, a.type, [a]);
+    return this.pure(`${a.type}.clz`, a.type, [a]);
   }
   ctz(a: Expr): Expr {
-    return this.#expr(`${a.type}.ctz`, a.type, [a]);
+    return this.pure(`${a.type}.ctz`, a.type, [a]);
   }
   popcnt(a: Expr): Expr {
-    return this.#expr(`${a.type}.popcnt`, a.type, [a]);
+    return this.pure(`${a.type}.popcnt`, a.type, [a]);
   }
   /** Low 32 bits of an i64. */
   wrap(a: Expr): Expr {
-    return this.#expr("i32.wrap_i64", "i32", [a]);
+    return this.pure("i32.wrap_i64", "i32", [a]);
   }
   /** Zero-extends an i32. */
   extU(a: Expr): Expr {
-    return this.#expr("i64.extend_i32_u", "i64", [a]);
+    return this.pure("i64.extend_i32_u", "i64", [a]);
   }
   /** Sign-extends an i32. */
   extS(a: Expr): Expr {
-    return this.#expr("i64.extend_i32_s", "i64", [a]);
+    return this.pure("i64.extend_i32_s", "i64", [a]);
   }
   /** `c ? a : b`, both evaluated. */
   select(c: Expr, a: Expr, b: Expr): Expr {
+    if (c.op === "const") return c.imm === 0 ? b : a;
     return this.#expr("select", a.type, [a, b, c]);
   }
 
@@ -237,7 +244,7 @@ export class Builder {
 
   /** Sign-extends an i64 from its low `width` bits. */
   sext(a: Expr, width: number): Expr {
-    return width === 64 ? a : this.#expr(`i64.extend${width}_s`, "i64", [a]);
+    return width === 64 ? a : this.pure(`i64.extend${width}_s`, "i64", [a]);
   }
 
   // ── host memory: processor state, TLBs, guest RAM ───────────────────────────────────────────────────────────────────────
@@ -268,6 +275,11 @@ export class Builder {
     return v;
   }
 
+  /** A new variable without a value; whoever reads it has set it before. */
+  declare(type: Type): Variable {
+    return this.#variable(type);
+  }
+
   /** A new variable that starts as `init`. */
   variable(init: Expr): Variable {
     const v = this.#variable(init.type);
@@ -285,30 +297,36 @@ export class Builder {
     this.#block.push({ k: "set", v, e });
   }
 
-  #nested(body: () => unknown): Stmt[] {
+  /** Statements that `body` adds, as a list of their own. */
+  protected nested(body: () => unknown): Stmt[] {
     const outer = this.#block;
     const inner: Stmt[] = [];
     this.#block = inner;
-    body();
-    this.#block = outer;
+    try {
+      body();
+    } finally {
+      this.#block = outer;
+    }
     return inner;
   }
 
   /** Runs `then` when `c` (i32) is not 0. */
   if(c: Expr, then: () => void, otherwise?: () => void): void {
-    const t = this.#nested(then);
-    const e = otherwise ? this.#nested(otherwise) : [];
+    if (c.op === "const") return c.imm === 0 ? otherwise?.() : then();
+    const t = this.nested(then);
+    const e = otherwise ? this.nested(otherwise) : [];
     this.#block.push({ k: "if", c, then: t, else: e });
   }
 
   /** A value chosen by control flow: only the taken side is evaluated. */
   choose(c: Expr, a: () => Expr, b: () => Expr): Expr {
+    if (c.op === "const") return c.imm === 0 ? b() : a();
     let e: Expr | undefined;
-    const t = this.#nested(() => (e = a()));
+    const t = this.nested(() => (e = a()));
     assert(e, "the first side of a choice has a value");
     const v = this.#variable(e.type);
     t.push({ k: "set", v, e });
-    const f = this.#nested(() => this.set(v, b()));
+    const f = this.nested(() => this.set(v, b()));
     this.#block.push({ k: "if", c, then: t, else: f });
     return this.get(v);
   }
@@ -317,8 +335,8 @@ export class Builder {
   loop(body: (leave: Label, again: Label) => void): void {
     const leave: Label = { kind: "block" };
     const again: Label = { kind: "loop" };
-    const inner = this.#nested(() => {
-      const loopBody = this.#nested(() => {
+    const inner = this.nested(() => {
+      const loopBody = this.nested(() => {
         body(leave, again);
         this.br(again);
       });
@@ -338,7 +356,7 @@ export class Builder {
   /** Runs `body` once; a branch to its label goes on behind it. */
   block(body: (leave: Label) => void): void {
     const label: Label = { kind: "block" };
-    const inner = this.#nested(() => body(label));
+    const inner = this.nested(() => body(label));
     this.#block.push({ k: "block", label, body: inner });
   }
 
@@ -349,8 +367,9 @@ export class Builder {
 
   /** Runs `cases[on]`, or `other` when `on` (i32, unsigned) is beyond the last. */
   switch(on: Expr, cases: readonly (() => void)[], other: () => void): void {
-    const bodies = cases.map((c) => this.#nested(c));
-    const rest = this.#nested(other);
+    if (on.op === "const") return (cases[Number(on.imm) >>> 0] ?? other)();
+    const bodies = cases.map((c) => this.nested(c));
+    const rest = this.nested(other);
     this.#block.push({ k: "switch", on, cases: bodies, other: rest });
   }
 
@@ -375,6 +394,11 @@ export class Builder {
   /** The processor's base address: the first parameter of every routine that may fault. */
   base(): Expr {
     return this.get(this.#params[0]!);
+  }
+
+  /** Appends statements that `nested` has collected. */
+  protected append(stmts: readonly Stmt[]): void {
+    for (const s of stmts) this.#block.push(s);
   }
 
   /** Returns (0) when a guest exception is pending. */

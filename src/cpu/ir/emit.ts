@@ -5,32 +5,40 @@ import { MEMORY_OPS } from "../../wasm/opcodes.ts";
 import { place, type Placement } from "./liveness.ts";
 import type { Body, Callee, Expr, Label, Stmt } from "./types.ts";
 
-/** Hands out local indices; `reset` lets the next routine of the same function use them again. */
+/** Hands out local indices; `free` and `reset` let others of the same function use them again. */
 export class LocalPool {
   readonly types: ValueType[] = [];
   readonly #first: number;
-  readonly #byType = new Map<ValueType, number[]>();
-  readonly #next = new Map<ValueType, number>();
+  readonly #all = new Map<ValueType, number[]>();
+  readonly #free = new Map<ValueType, number[]>();
 
   constructor(firstFree: number) {
     this.#first = firstFree;
   }
 
-  /** Index of a local that nothing else of this routine uses. */
+  /** Index of a local that nothing else uses until it is freed. */
   alloc(type: ValueType): number {
-    const list = this.#byType.get(type) ?? [];
-    this.#byType.set(type, list);
-    const n = this.#next.get(type) ?? 0;
-    this.#next.set(type, n + 1);
-    const known = list[n];
-    if (known !== undefined) return known;
+    const again = this.#list(this.#free, type).pop();
+    if (again !== undefined) return again;
     const index = this.#first + this.types.push(type) - 1;
-    list.push(index);
+    this.#list(this.#all, type).push(index);
     return index;
   }
 
+  /** Gives a local back. */
+  free(type: ValueType, index: number): void {
+    this.#list(this.#free, type).push(index);
+  }
+
+  /** Gives all locals back; the first ones are handed out first. */
   reset(): void {
-    this.#next.clear();
+    for (const [type, all] of this.#all) this.#free.set(type, all.toReversed());
+  }
+
+  #list(map: Map<ValueType, number[]>, type: ValueType): number[] {
+    let list = map.get(type);
+    if (!list) map.set(type, (list = []));
+    return list;
   }
 }
 
@@ -51,12 +59,24 @@ export function emit(body: Body, context: EmitContext): void {
   new Emitter(body, context).list(body.stmts);
 }
 
+/** A value in a local. */
+interface Kept {
+  readonly local: number;
+  /** Uses still to come. */
+  left: number;
+  /** The loop in which it was computed: uses within an inner loop come again. */
+  readonly loop: number;
+}
+
 class Emitter {
   readonly #c: Code;
   readonly #context: EmitContext;
   readonly #placement: Placement;
   readonly #variables: number[];
-  readonly #locals = new Map<Expr, number>();
+  readonly #locals = new Map<Expr, Kept>();
+  /** Loops around the present place, from 1 on; 0 outside of any. */
+  #loop = 0;
+  #loops = 0;
   readonly #labels: (Label | undefined)[];
 
   constructor(body: Body, context: EmitContext) {
@@ -89,10 +109,7 @@ class Emitter {
         return this.#if(s);
       case "block":
       case "loop":
-        if (s.k === "block") c.block();
-        else c.loop();
-        this.#inside(s.label, s.body);
-        return;
+        return this.#labelled(s);
       case "br":
         return this.#br(s);
       case "switch":
@@ -109,6 +126,18 @@ class Emitter {
         if (s.e) this.#value(s.e);
         c.return();
     }
+  }
+
+  #labelled(s: Stmt & { k: "block" | "loop" }): void {
+    if (s.k === "block") {
+      this.#c.block();
+      return this.#inside(s.label, s.body);
+    }
+    const outer = this.#loop;
+    this.#loop = ++this.#loops;
+    this.#c.loop();
+    this.#inside(s.label, s.body);
+    this.#loop = outer;
   }
 
   #inside(label: Label | undefined, body: readonly Stmt[]): void {
@@ -170,26 +199,31 @@ class Emitter {
     this.#c.call(this.#context.resolve(s.target));
     if (!s.result) return;
     if (s.result.uses === 0) this.#c.drop();
-    else this.#c.localSet(this.#local(s.result));
+    else this.#c.localSet(this.#keep(s.result));
   }
 
-  #local(e: Expr): number {
-    const known = this.#locals.get(e);
-    if (known !== undefined) return known;
+  #keep(e: Expr): number {
     const local = this.#context.locals.alloc(e.type);
-    this.#locals.set(e, local);
+    this.#locals.set(e, { local, left: e.uses, loop: this.#loop });
     return local;
+  }
+
+  #use(e: Expr): void {
+    const kept = this.#locals.get(e);
+    assert(kept, `${e.op} is used before it is computed`);
+    this.#c.localGet(kept.local);
+    if (--kept.left === 0 && kept.loop === this.#loop) this.#context.locals.free(e.type, kept.local);
   }
 
   #def(e: Expr): void {
     if (e.uses === 0 || this.#placement.inline(e)) return;
     this.#compute(e);
-    this.#c.localSet(this.#local(e));
+    this.#c.localSet(this.#keep(e));
   }
 
   #value(e: Expr): void {
     if (this.#placement.inline(e)) this.#compute(e);
-    else this.#c.localGet(this.#local(e));
+    else this.#use(e);
   }
 
   #compute(e: Expr): void {

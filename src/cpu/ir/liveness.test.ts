@@ -14,8 +14,8 @@ function placed(write: (b: Builder, at: Expr) => Record<string, Expr>): Record<s
 describe("where expressions are computed", () => {
   it("pure ones at their only use, wherever that is", () => {
     expect(
-      placed((b) => {
-        const [one, two] = [b.i32(1), b.i32(2)];
+      placed((b, at) => {
+        const [one, two] = [b.op("i32.extend8_s", "i32", at), b.op("i32.extend16_s", "i32", at)];
         const once = b.shl(b.or(one, b.clz(two)), 3);
         const twice = b.mul(b.clz(one), 5);
         b.store("i32.store", one, twice);

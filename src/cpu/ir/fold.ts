@@ -1,0 +1,19 @@
+// Operators of constants, computed when a routine is built.
+import { integerOperator } from "./evaluate-integer.ts";
+import type { Expr, Type } from "./types.ts";
+
+const isConstant = (e: Expr): boolean => e.op === "const" && typeof e.imm !== "object";
+
+/** Division traps, and floating point is left to the engine that runs it. */
+const foldable = (name: string): boolean => !name.includes("div") && !name.includes("rem");
+
+/** The constant that an operator of constants gives, undefined when there is none. */
+export function foldConstants(name: string, type: Type, args: readonly Expr[]): Expr | undefined {
+  if (!args.every(isConstant) || !foldable(name)) return undefined;
+  const operator = integerOperator(name);
+  if (!operator) return undefined;
+  const [a, b] = args.map(({ type: t, imm }) => (t === "i64" ? BigInt.asUintN(64, imm as bigint) : (imm as number)));
+  const value = operator(a!, b!);
+  const imm = type === "i64" ? BigInt.asIntN(64, value as bigint) : (value as number) | 0;
+  return { op: "const", type, args: [], imm, impure: false, uses: 0, user: undefined };
+}

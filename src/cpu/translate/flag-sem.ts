@@ -1,0 +1,380 @@
+// The vocabulary with lazy flags in locals.
+//
+// An instruction leaves its operands as they are, cut to its width; the region extends and derives what the state wants
+// (isa/flags.ts) only when it is left. What set the flags is known along straight lines, so that a compare and the branch behind it
+// become one comparison.
+//
+//   kind    31  30        29    24 23               0
+//          ┌───┬─────────┬────────┬──────────────────┐
+//          │ 0 │ derived │ shift  │ flagKind         │
+//          └───┴─────────┴────────┴──────────────────┘
+//
+// shift: 64 - width of result, A and B · derived: the result is A - B (A + B in the class add) and not kept
+import type { Expr, Routine, Type, Variable } from "../ir/types.ts";
+import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, setArithmetic } from "../isa/flags.ts";
+import { endsInJump, KeptSem, NotInlinable } from "./kept-sem.ts";
+import { FLAG_SLOTS } from "./state-slots.ts";
+
+const STATE_KIND = 0xff_ffff;
+const SHIFT_AT = 24;
+const DERIVED = 0x4000_0000;
+
+/** What set the flags last, on the way here. Values are cut to the width. */
+type KnownFlags =
+  | { readonly kind: "subtract" | "add"; readonly width: number; readonly a: Expr; readonly b: Expr; readonly result: Expr }
+  | { readonly kind: "logic"; readonly width: number; readonly result: Expr }
+  | { readonly kind: "explicit"; readonly width: number; readonly result: Expr; readonly cf: Expr; readonly of: Expr; readonly af: Expr };
+
+/** The locals that hold flags. */
+export interface FlagVariables {
+  readonly result: Variable;
+  readonly a: Variable;
+  readonly b: Variable;
+  readonly kind: Variable;
+}
+
+/** Routines about flags, which become part of the region. */
+const INLINED: ReadonlySet<Routine> = new Set([getCf, getOf, getAf, getArithmetic, getCondition, setArithmetic]);
+
+/** KeptSem with flags. */
+export abstract class FlagSem extends KeptSem {
+  #flags: FlagVariables | undefined;
+  #knownFlags: KnownFlags | undefined;
+  /** Flags of instructions before, and of this one, that are not in the variables yet: nobody has looked since. */
+  #late: (() => void) | undefined;
+  #latest: (() => void) | undefined;
+  /** How often flags have been set. */
+  #sets = 0;
+
+  /** The flags' variables, once something uses them. */
+  get flagVariables(): FlagVariables | undefined {
+    return this.#flags;
+  }
+
+  #variables(): FlagVariables {
+    this.#flags ??= {
+      result: this.keep("i64", FLAG_SLOTS.result),
+      a: this.keep("i64", FLAG_SLOTS.a),
+      b: this.keep("i64", FLAG_SLOTS.b),
+      kind: this.keep("i32", FLAG_SLOTS.kind),
+    };
+    return this.#flags;
+  }
+
+  protected override beginInstruction(): void {
+    super.beginInstruction();
+    this.#late = this.#latest ?? this.#late;
+    this.#latest = undefined;
+  }
+
+  protected override instruction(meaning: () => void, instead: (why: NotInlinable) => void): void {
+    const [known, late] = [this.#knownFlags, this.#latest ?? this.#late];
+    super.instruction(meaning, (why) => {
+      this.#knownFlags = known;
+      this.#late = late;
+      this.#latest = undefined;
+      this.#returns = undefined;
+      instead(why);
+    });
+  }
+
+  /** Puts the flags as they were before the instruction into their variables: before control may leave. */
+  protected settleFlags(): void {
+    const late = this.#late;
+    this.#late = undefined;
+    late?.();
+  }
+
+  /** The same with what the instruction has set so far, which is then part of the state. */
+  protected settleAllFlags(): void {
+    this.settleFlags();
+    if (this.#latest === undefined) return;
+    this.#late = this.#latest;
+    this.#latest = undefined;
+    this.settleFlags();
+    this.noteChange();
+  }
+
+  protected override forgetValues(): void {
+    super.forgetValues();
+    this.#knownFlags = undefined;
+  }
+
+  protected override nested(body: () => unknown): ReturnType<KeptSem["nested"]> {
+    this.settleAllFlags();
+    const known = this.#knownFlags;
+    const sets = this.#sets;
+    const list = super.nested(() => {
+      body();
+      this.settleAllFlags();
+    });
+    // A list that goes elsewhere leaves what holds behind it alone.
+    this.#knownFlags = this.#sets !== sets && !endsInJump(list) ? undefined : known;
+    return list;
+  }
+
+  override block(body: Parameters<KeptSem["block"]>[0]): void {
+    this.settleAllFlags();
+    const sets = this.#sets;
+    super.block(body);
+    if (this.#sets !== sets) this.#knownFlags = undefined;
+  }
+
+  override loop(body: Parameters<KeptSem["loop"]>[0]): void {
+    this.settleAllFlags();
+    this.#knownFlags = undefined;
+    super.loop(body);
+    this.#knownFlags = undefined;
+  }
+
+  #set(known: KnownFlags | undefined, write: (f: FlagVariables) => void): void {
+    const f = this.#variables();
+    for (const v of [f.result, f.a, f.b, f.kind]) this.kept.dirty.add(v);
+    this.#knownFlags = known;
+    this.#latest = () => write(f);
+    this.#sets++;
+  }
+
+  #kind(kind: number, width: number, derived: boolean): number {
+    return kind | ((64 - width) << SHIFT_AT) | (derived ? DERIVED : 0);
+  }
+
+  // ── setting ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #setPair(kind: "subtract" | "add", width: number, a: Expr, b: Expr, result: Expr): void {
+    this.#set({ kind, width, a, b, result }, (f) => {
+      this.assignNow(f.a, a);
+      this.assignNow(f.b, b);
+      this.assignNow(f.kind, this.i32(this.#kind(KIND[kind], width, true)));
+    });
+  }
+
+  override flagsAdd(width: number, a: Expr, b: Expr, result: Expr): void {
+    this.#setPair("add", width, this.zext(a, width), this.zext(b, width), result);
+  }
+
+  override flagsSub(width: number, a: Expr, b: Expr, result: Expr): void {
+    this.#setPair("subtract", width, this.zext(a, width), this.zext(b, width), result);
+  }
+
+  override flagsLogic(width: number, value: Expr): void {
+    const result = this.zext(value, width);
+    this.#set({ kind: "logic", width, result }, (f) => {
+      this.assignNow(f.a, result);
+      this.assignNow(f.b, this.i64(0));
+      this.assignNow(f.kind, this.i32(this.#kind(KIND.subtract, width, true)));
+    });
+  }
+
+  override flagsExplicit(width: number, value: Expr, flags: { cf?: Expr; of?: Expr; af?: Expr }): void {
+    const zero = this.i32(0);
+    const { cf = zero, of = zero, af = zero } = flags;
+    const result = this.zext(value, width);
+    this.#set({ kind: "explicit", width, result, cf, of, af }, (f) => {
+      this.assignNow(f.result, result);
+      this.assignNow(f.kind, this.#explicitKind(this.i32(this.#kind(KIND.explicit, width, false)), cf, of, af));
+    });
+  }
+
+  #explicitKind(base: Expr, cf: Expr, of: Expr, af: Expr): Expr {
+    const carry = this.or(base, this.shl(cf, KIND_BIT.cf));
+    return this.or(this.or(carry, this.shl(of, KIND_BIT.of)), this.shl(af, KIND_BIT.af));
+  }
+
+  override flagsCarry(flags: { cf: Expr; of?: Expr; af?: Expr }): void {
+    const zero = this.i32(0);
+    const { cf, of = zero, af = zero } = flags;
+    const known = this.#knownFlags;
+    if (known) return this.flagsExplicit(known.width, known.result, { cf, of, af });
+    const result = this.#wholeResult();
+    const flips = this.and(this.value(this.#variables().kind), (1 << KIND_BIT.sfFlip) | (1 << KIND_BIT.pfFlip));
+    const kind = this.#explicitKind(this.or(flips, KIND.explicit), cf, of, af);
+    this.#set(undefined, (f) => {
+      this.assignNow(f.result, result);
+      this.assignNow(f.kind, kind);
+    });
+  }
+
+  // ── the state's form ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A kept value as the state has it: sign-extended. */
+  #extended(e: Expr): Expr {
+    const kind = this.value(this.#variables().kind);
+    const shift = this.extU(this.and(this.shrU(kind, SHIFT_AT), 63));
+    return this.shrS(this.shl(e, shift), shift);
+  }
+
+  #wholeResult(): Expr {
+    this.settleAllFlags();
+    const f = this.#variables();
+    const [a, b, kind] = [this.value(f.a), this.value(f.b), this.value(f.kind)];
+    const derived = this.select(this.and(kind, KIND.add), this.add(a, b), this.sub(a, b));
+    return this.#extended(this.select(this.and(kind, DERIVED), derived, this.value(f.result)));
+  }
+
+  /** What the state's slots get when the region is left: by offset. */
+  protected flagState(): readonly { readonly offset: number; readonly e: Expr }[] {
+    const f = this.#variables();
+    return [
+      { offset: FLAG_SLOTS.result, e: this.#wholeResult() },
+      { offset: FLAG_SLOTS.a, e: this.#extended(this.value(f.a)) },
+      { offset: FLAG_SLOTS.b, e: this.#extended(this.value(f.b)) },
+      { offset: FLAG_SLOTS.kind, e: this.and(this.value(f.kind), STATE_KIND) },
+    ];
+  }
+
+  protected override loadFlagSlot(op: string, offset: number): Expr {
+    this.settleAllFlags();
+    const f = this.#variables();
+    if (offset === FLAG_SLOTS.kind && op === "i32.load") return this.and(this.value(f.kind), STATE_KIND);
+    if (offset === FLAG_SLOTS.result) {
+      const e = this.#wholeResult();
+      if (op === "i64.load") return e;
+      if (op === "i32.load8_u") return this.and(this.wrap(e), 0xff);
+    }
+    if (offset === FLAG_SLOTS.a && op === "i64.load") return this.#extended(this.value(f.a));
+    if (offset === FLAG_SLOTS.b && op === "i64.load") return this.#extended(this.value(f.b));
+    throw new NotInlinable(`${op} of flags`);
+  }
+
+  /** Meanings that write the slots themselves write the result and the kind, both; the kind says that nothing needs extending. */
+  protected override storeFlagSlot(op: string, offset: number, e: Expr): void {
+    this.settleAllFlags();
+    const f = this.#variables();
+    this.#sets++;
+    this.#knownFlags = undefined;
+    if (offset === FLAG_SLOTS.kind && op === "i32.store") return this.assign(f.kind, e);
+    if (offset === FLAG_SLOTS.result && op === "i64.store") return this.assign(f.result, e);
+    throw new NotInlinable(`${op} of flags`);
+  }
+
+  // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sign(width: number, e: Expr): Expr {
+    return this.wrap(this.and(this.shrU(e, width - 1), 1n));
+  }
+
+  /** a < b (or a <= b) as signed numbers of `width` bits. */
+  #lessSigned(width: number, a: Expr, b: Expr, orEqual: boolean): Expr {
+    const [x, y] =
+      width === 64 ? [a, b] : width === 32 ? [this.wrap(a), this.wrap(b)] : ([this.sext(a, width), this.sext(b, width)] as const);
+    return orEqual ? this.leS(x, y) : this.ltS(x, y);
+  }
+
+  #isZero(known: KnownFlags): Expr {
+    if (known.kind === "subtract") return this.eq(known.a, known.b);
+    return this.not(known.result);
+  }
+
+  #overflow(known: KnownFlags): Expr {
+    if (known.kind === "logic") return this.i32(0);
+    if (known.kind === "explicit") return known.of;
+    const { a, b, result, width } = known;
+    const differ = known.kind === "subtract" ? this.xor(a, b) : this.xor(this.xor(a, b), -1);
+    return this.#sign(width, this.and(differ, this.xor(a, result)));
+  }
+
+  #carry(known: KnownFlags): Expr {
+    if (known.kind === "logic") return this.i32(0);
+    if (known.kind === "explicit") return known.cf;
+    return known.kind === "subtract" ? this.ltU(known.a, known.b) : this.ltU(known.result, known.a);
+  }
+
+  #parity(known: KnownFlags): Expr {
+    return this.xor(this.and(this.popcnt(this.and(this.wrap(known.result), 0xff)), 1), 1);
+  }
+
+  #adjust(known: KnownFlags): Expr {
+    if (known.kind === "explicit") return known.af;
+    if (known.kind === "logic") return this.and(this.shrU(this.wrap(known.result), 4), 0);
+    return this.wrap(this.and(this.shrU(this.xor(this.xor(known.a, known.b), known.result), 4), 1n));
+  }
+
+  override cf(): Expr {
+    return this.#knownFlags ? this.#carry(this.#knownFlags) : super.cf();
+  }
+  override of(): Expr {
+    return this.#knownFlags ? this.#overflow(this.#knownFlags) : super.of();
+  }
+  override af(): Expr {
+    return this.#knownFlags ? this.#adjust(this.#knownFlags) : super.af();
+  }
+  override zf(): Expr {
+    return this.#knownFlags ? this.#isZero(this.#knownFlags) : super.zf();
+  }
+  override sf(): Expr {
+    return this.#knownFlags ? this.#sign(this.#knownFlags.width, this.#knownFlags.result) : super.sf();
+  }
+  override pf(): Expr {
+    return this.#knownFlags ? this.#parity(this.#knownFlags) : super.pf();
+  }
+
+  override arithmetic(): Expr {
+    if (!this.#knownFlags) return super.arithmetic();
+    const at = (e: Expr, n: number): Expr => this.shl(e, n);
+    const low = this.or(this.cf(), this.or(at(this.pf(), 2), at(this.af(), 4)));
+    return this.or(low, this.or(this.or(at(this.zf(), 6), at(this.sf(), 7)), at(this.of(), 11)));
+  }
+
+  override condition(cc: number): Expr {
+    const known = this.#knownFlags;
+    if (!known) return super.condition(cc);
+    const e = this.#condition(known, cc >> 1);
+    return cc & 1 ? this.not(e) : e;
+  }
+
+  #condition(known: KnownFlags, kind: number): Expr {
+    // oxfmt-ignore
+    switch (kind) {
+      case 0: return this.#overflow(known);
+      case 1: return this.#carry(known);
+      case 2: return this.#isZero(known);
+      case 3: return known.kind === "subtract" ? this.leU(known.a, known.b) : this.or(this.#carry(known), this.#isZero(known));
+      case 4: return this.#sign(known.width, known.result);
+      case 5: return this.#parity(known);
+      case 6: return this.#less(known);
+      default: return this.#lessOrEqual(known);
+    }
+  }
+
+  #less(known: KnownFlags): Expr {
+    if (known.kind === "subtract") return this.#lessSigned(known.width, known.a, known.b, false);
+    if (known.kind === "logic") return this.#sign(known.width, known.result);
+    return this.xor(this.#sign(known.width, known.result), this.#overflow(known));
+  }
+
+  #lessOrEqual(known: KnownFlags): Expr {
+    if (known.kind === "subtract") return this.#lessSigned(known.width, known.a, known.b, true);
+    if (known.kind === "logic") return this.#lessSigned(known.width, known.result, this.i64(0), true);
+    return this.or(this.#less(known), this.#isZero(known));
+  }
+
+  // ── routines about flags ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether `inline` takes the routine. */
+  protected isInlined(routine: Routine): boolean {
+    return INLINED.has(routine);
+  }
+
+  #returns: ((e: Expr | undefined) => void) | undefined;
+
+  /** Makes a routine's body part of the region. */
+  protected inline(routine: Routine, args: readonly Expr[]): Expr {
+    const outer = this.#returns;
+    const result = routine.result === undefined ? undefined : this.declare(routine.result as Type);
+    this.block((end) => {
+      this.#returns = (e) => {
+        if (result && e) super.set(result, e);
+        this.br(end);
+      };
+      routine.build(this, ...args);
+    });
+    this.#returns = outer;
+    return result ? this.get(result) : this.i32(0);
+  }
+
+  override return(e?: Expr): void {
+    if (!this.#returns) throw new NotInlinable("a return");
+    this.#returns(e);
+  }
+}

@@ -1,0 +1,231 @@
+// The guest code of a region as a graph of basic blocks, followed from its entry through direct jumps, calls and returns.
+import { type Decoder, STATUS } from "../decode/decoder.ts";
+import type { CodeSource } from "./source.ts";
+import { type GuestInstruction, instructionOf, type RowLookup } from "./guest-instruction.ts";
+
+/** Where control goes at the end of a block; deltas are linear addresses relative to the region's origin. */
+export type Flow =
+  /** On to the next instruction; also behind anything that the region does not contain. */
+  | { readonly kind: "next"; readonly next: number }
+  | { readonly kind: "conditional"; readonly target: number; readonly next: number }
+  | { readonly kind: "jump"; readonly target: number }
+  | { readonly kind: "call"; readonly target: number; readonly next: number }
+  | { readonly kind: "return" }
+  | { readonly kind: "indirect" }
+  /** Ends in something after which execution has to be looked up. */
+  | { readonly kind: "leave" };
+
+/** A basic block. */
+export interface Block {
+  readonly delta: number;
+  readonly instructions: readonly GuestInstruction[];
+  readonly flow: Flow;
+  /** Indices of the blocks in the region that control may go to. */
+  readonly successors: readonly number[];
+}
+
+/** A region: blocks in the order in which they were found; the first is the entry. */
+export interface RegionGraph {
+  readonly blocks: readonly Block[];
+  /** Index of the block at a delta. */
+  readonly at: ReadonlyMap<number, number>;
+  /** For blocks that end in a return: deltas that it may go to within the region. */
+  readonly returns: ReadonlyMap<number, readonly number[]>;
+  /** Bytes of code, by host address. */
+  readonly ranges: readonly CodeRange[];
+  /** Pages other than the entry's: linear distance in pages, and host address. */
+  readonly pages: readonly { readonly pages: number; readonly host: number }[];
+}
+
+/** Some bytes of code in host memory; a range lies in one page. */
+export interface CodeRange {
+  readonly host: number;
+  readonly length: number;
+}
+
+/** How much one region may hold. */
+export const LIMITS = { instructions: 320, blocks: 64, pages: 4 } as const;
+
+/** Follows the code from `entry` (a delta in the origin's page). Undefined when nothing can be decoded there. */
+export function discover(source: CodeSource, decoder: Decoder, rows: RowLookup, entry: number): RegionGraph | undefined {
+  return new Discovery(source, decoder, rows).run(entry);
+}
+
+/** A way on; `sure` when whoever gets here takes it, or falls into it. */
+interface Way {
+  readonly to: number;
+  readonly sure: boolean;
+}
+
+const HELD: ReadonlySet<Flow["kind"]> = new Set(["next", "conditional"]);
+
+class Discovery {
+  readonly #source: CodeSource;
+  readonly #decoder: Decoder;
+  readonly #rows: RowLookup;
+  /** Instructions by delta; undefined where none can be decoded. */
+  readonly #instructions = new Map<number, GuestInstruction | undefined>();
+  readonly #leaders = new Set<number>();
+  readonly #pages = new Map<number, number>();
+  #count = 0;
+
+  constructor(source: CodeSource, decoder: Decoder, rows: RowLookup) {
+    this.#source = source;
+    this.#decoder = decoder;
+    this.#rows = rows;
+  }
+
+  run(entry: number): RegionGraph | undefined {
+    const queue = [entry];
+    this.#leaders.add(entry);
+    for (let delta = queue.shift(); delta !== undefined; delta = queue.shift()) {
+      for (const way of this.#follow(delta)) {
+        if (this.#leaders.has(way.to) || this.#leaders.size >= LIMITS.blocks || !this.#worthwhile(way)) continue;
+        this.#leaders.add(way.to);
+        queue.push(way.to);
+      }
+    }
+    if (this.#instructions.get(entry) === undefined) return undefined;
+    return this.#graph(entry);
+  }
+
+  /** Decodes from `delta` on to the end of its run, and gives where that leads: likely ways first. */
+  #follow(delta: number): readonly Way[] {
+    for (let at = delta; ; ) {
+      if (this.#instructions.has(at)) return [];
+      const i = this.#decode(at);
+      this.#instructions.set(at, i);
+      if (i === undefined) return [];
+      const flow = flowOf(i);
+      if (flow.kind === "next") {
+        at = flow.next;
+        continue;
+      }
+      if (flow.kind === "jump") return [{ to: flow.target, sure: true }];
+      const isBranch = flow.kind === "conditional" || flow.kind === "call";
+      return isBranch ? [{ to: flow.next, sure: true }, { to: flow.target, sure: false }] : [];
+    }
+  }
+
+  #decode(delta: number): GuestInstruction | undefined {
+    if (this.#count >= LIMITS.instructions) return undefined;
+    const host = this.#host(delta);
+    if (host === 0) return undefined;
+    const status = this.#decoder.decode(this.#source.u8, host, (host & ~0xfff) + 0x1000, this.#source.mode);
+    if (status !== STATUS.ok) return undefined;
+    this.#count++;
+    return instructionOf(this.#decoder, this.#rows, delta, host);
+  }
+
+  /** Host address of a delta's byte, 0 when its page is unknown or one too many. */
+  #host(delta: number): number {
+    const page = delta >> 12;
+    let host = this.#pages.get(page);
+    if (host === undefined) {
+      host = this.#pages.size < LIMITS.pages ? this.#source.hostPage(page) : 0;
+      if (host !== 0) this.#pages.set(page, host);
+    }
+    return host === 0 ? 0 : host + (delta & 0xfff);
+  }
+
+  /** Code that has not run yet is not likely to. */
+  #worthwhile({ to, sure }: Way): boolean {
+    const host = this.#host(to);
+    return host !== 0 && (sure || this.#source.known(host));
+  }
+
+  #graph(entry: number): RegionGraph {
+    const order = [entry, ...[...this.#leaders].filter((d) => d !== entry && this.#instructions.get(d) !== undefined)];
+    const at = new Map(order.map((delta, i) => [delta, i]));
+    const drafts = order.map((delta) => this.#block(delta, at));
+    const returns = returnPoints(drafts, at);
+    const blocks = drafts.map((b, i) => ({ ...b, successors: successorsOf(b, at, returns.get(i) ?? []) }));
+    const pages = [...this.#pages].filter(([page]) => page !== 0).map(([page, host]) => ({ pages: page, host }));
+    return { blocks, at, returns, ranges: this.#ranges(blocks), pages };
+  }
+
+  #block(delta: number, at: ReadonlyMap<number, number>): Omit<Block, "successors"> {
+    const instructions: GuestInstruction[] = [];
+    for (let d = delta; ; ) {
+      const i = this.#instructions.get(d);
+      // Reached the end of what was decoded, or the next block.
+      if (i === undefined || (d !== delta && at.has(d))) return { delta, instructions, flow: { kind: "next", next: d } };
+      instructions.push(i);
+      const flow = flowOf(i);
+      if (flow.kind !== "next") return { delta, instructions, flow };
+      d = flow.next;
+    }
+  }
+
+  #ranges(blocks: readonly Block[]): CodeRange[] {
+    const ranges: { host: number; length: number }[] = [];
+    const spans = blocks.flatMap((b) => b.instructions.map((i) => ({ host: i.host, length: i.length }))).sort((a, b) => a.host - b.host);
+    for (const { host, length } of spans) {
+      const last = ranges.at(-1);
+      const joins = last !== undefined && host <= last.host + last.length && host >>> 12 === last.host >>> 12;
+      if (joins) last.length = Math.max(last.length, host + length - last.host);
+      else ranges.push({ host, length });
+    }
+    return ranges;
+  }
+}
+
+/** Where an instruction leads. */
+export function flowOf(i: GuestInstruction): Flow {
+  const next = i.delta + i.length;
+  switch (i.flow) {
+    case "next":
+    case "return":
+    case "indirect":
+    case "leave":
+      return i.flow === "next" ? { kind: "next", next } : { kind: i.flow };
+    case "jump":
+      return { kind: "jump", target: i.target };
+    default:
+      return { kind: i.flow, target: i.target, next };
+  }
+}
+
+function successorsOf(b: Omit<Block, "successors">, at: ReadonlyMap<number, number>, returns: readonly number[]): number[] {
+  const deltas: number[] = [...returns];
+  const { flow } = b;
+  // A call whose target is in the region comes back by the callee's return only.
+  if (flow.kind === "conditional") deltas.push(flow.target, flow.next);
+  else if (flow.kind === "jump" || flow.kind === "call") deltas.push(flow.target);
+  else if (flow.kind === "next") deltas.push(flow.next);
+  // Twice the same one stays: these are two edges.
+  return deltas.map((d) => at.get(d)).filter((n) => n !== undefined);
+}
+
+/** For each block that ends in a return, the return addresses of the calls in the region that may have led there. */
+function returnPoints(
+  blocks: readonly Omit<Block, "successors">[],
+  at: ReadonlyMap<number, number>,
+): ReadonlyMap<number, readonly number[]> {
+  const result = new Map<number, number[]>();
+  for (const { flow } of blocks) {
+    if (flow.kind !== "call" || !at.has(flow.target) || !at.has(flow.next)) continue;
+    for (const block of returnsOf(flow.target, blocks, at)) {
+      const points = result.get(block) ?? [];
+      if (!points.includes(flow.next)) result.set(block, [...points, flow.next]);
+    }
+  }
+  return result;
+}
+
+/** Blocks with returns that a function's entry reaches without leaving the function: calls are stepped over. */
+function returnsOf(entry: number, blocks: readonly Omit<Block, "successors">[], at: ReadonlyMap<number, number>): number[] {
+  const seen = new Set<number>();
+  const queue = [entry];
+  const found: number[] = [];
+  for (let delta = queue.pop(); delta !== undefined; delta = queue.pop()) {
+    const index = at.get(delta);
+    if (index === undefined || seen.has(index)) continue;
+    seen.add(index);
+    const { flow } = blocks[index]!;
+    if (flow.kind === "return") found.push(index);
+    if (HELD.has(flow.kind) || flow.kind === "call") queue.push((flow as { next: number }).next);
+    if (flow.kind === "conditional" || flow.kind === "jump") queue.push(flow.target);
+  }
+  return found;
+}

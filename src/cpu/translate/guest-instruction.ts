@@ -1,0 +1,66 @@
+// One decoded guest instruction as the translator keeps it: the fields of a record (engine/layout.ts), as numbers.
+import type { Decoder } from "../decode/decoder.ts";
+import type { Handler } from "../isa/handlers.ts";
+
+/** How an instruction affects control flow. */
+export type FlowKind = "next" | "conditional" | "jump" | "call" | "return" | "indirect" | "leave";
+
+/** An instruction at a place. */
+export interface GuestInstruction {
+  readonly handler: Handler;
+  /** Linear address relative to the region's origin; host address; bytes. */
+  readonly delta: number;
+  readonly host: number;
+  readonly length: number;
+  /** Operand fields A B C, as in a record. */
+  readonly fields: readonly [number, number, number];
+  /** State offsets of base, index and segment base; the zero slot for none. */
+  readonly base: number;
+  readonly index: number;
+  readonly scale: number;
+  readonly seg: number;
+  readonly segment: number;
+  readonly displacement: number;
+  readonly ripRelative: boolean;
+  readonly addressBits: 16 | 32 | 64;
+  readonly immediate: bigint;
+  readonly flow: FlowKind;
+  /** Delta of a direct branch's target. */
+  readonly target: number;
+}
+
+/** The handler of what a decoder has just decoded. */
+export type RowLookup = (decoder: Decoder) => Handler;
+
+const CONDITIONAL = /^(J(?!MP).*|LOOP.*)$/;
+
+function flowOfHandler(h: Handler, relative: boolean): FlowKind {
+  const { name } = h.instruction;
+  if (relative) return name === "JMP" ? "jump" : name === "CALL" ? "call" : CONDITIONAL.test(name) ? "conditional" : "leave";
+  if (name === "RET") return "return";
+  if (name === "JMP" || name === "CALL") return "indirect";
+  return h.form.attributes.has("end") ? "leave" : "next";
+}
+
+/** What the decoder holds, as an instruction at `delta`. */
+export function instructionOf(d: Decoder, rows: RowLookup, delta: number, host: number): GuestInstruction {
+  const handler = rows(d);
+  return {
+    handler,
+    delta,
+    host,
+    length: d.length,
+    fields: [d.operand[0]!, d.operand[1]!, d.operand[2]!],
+    base: d.base,
+    index: d.index,
+    scale: d.scale,
+    seg: d.seg,
+    segment: d.segment,
+    displacement: d.displacement,
+    ripRelative: d.ripRelative,
+    addressBits: d.address16 ? 16 : d.address32 ? 32 : 64,
+    immediate: BigInt.asIntN(64, (BigInt(d.immHigh) << 32n) | BigInt(d.immLow >>> 0)),
+    flow: flowOfHandler(handler, d.relative),
+    target: d.relative ? delta + d.length + d.immLow : 0,
+  };
+}

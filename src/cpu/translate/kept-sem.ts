@@ -1,0 +1,384 @@
+// The vocabulary with registers in locals: what a meaning loads from the processor's state comes from a variable of the region, and
+// what it stores goes into one, at the end of the instruction.
+//
+// Values are known along straight lines: a register that has just been written is its expression, not a variable to be read again.
+import { assert } from "../../support/assert.ts";
+import type { Expr, Label, Stmt, Type, Variable } from "../ir/types.ts";
+import { Sem, type World } from "../isa/sem.ts";
+import { RIP_PAGE, XMM, ZERO } from "../state.ts";
+import { bitsOf } from "./known-bits.ts";
+import { isKept, type Register, registerAt } from "./state-slots.ts";
+
+/** A meaning does something that cannot be part of a region; the instruction's complete handler is called instead. */
+export class NotInlinable extends Error {}
+
+/** Parameters of a region's function: record, base, budget. Its results are the next record and what is left of the budget. */
+const SIGNATURE = { name: "region", params: ["i32", "i32", "i32"], result: undefined, faults: true } as const;
+
+/** The variables that stand for the processor's state within a region. */
+export class KeptVariables {
+  readonly gpr: (Variable | undefined)[] = [];
+  readonly xmm: (Variable | undefined)[] = [];
+  /** In the order of their first use. */
+  readonly used: { readonly v: Variable; readonly offset: number }[] = [];
+  readonly dirty: Set<Variable> = new Set();
+}
+
+/** A list of statements ends by going elsewhere. */
+export function endsInJump(list: readonly Stmt[]): boolean {
+  const last = list.at(-1);
+  return last !== undefined && ((last.k === "br" && last.c === undefined) || last.k === "ret");
+}
+
+/** Sem over variables. */
+export abstract class KeptSem extends Sem {
+  readonly kept: KeptVariables = new KeptVariables();
+  readonly #base: Expr;
+  /** Offsets in the state of addresses that were computed from the base. */
+  readonly #offsets = new Map<Expr, number>();
+  #known = new Map<Variable, Expr>();
+  /** Variables written in the lists under construction, innermost last. */
+  readonly #scopes: Set<Variable>[] = [new Set()];
+  /** Writes of the present instruction, made when it ends. */
+  readonly #pending = new Map<Variable, Expr>();
+  /** How deep `#scopes` was when the instruction began. */
+  #level = 0;
+  /** Something of the present instruction has been written on the way here, or on some way. */
+  #committed = false;
+  #everCommitted = false;
+  /** What follows in this list is never reached. */
+  #dead = false;
+
+  constructor(world: World) {
+    super("region", world, SIGNATURE);
+    this.#base = this.params()[1]!;
+    this.#offsets.set(this.#base, 0);
+  }
+
+  override base(): Expr {
+    return this.#base;
+  }
+
+  // ── instructions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Begins the next instruction. */
+  protected beginInstruction(): void {
+    assert(this.#pending.size === 0, "the instruction before has ended");
+    this.#level = this.#scopes.length;
+    this.#committed = this.#everCommitted = false;
+  }
+
+  /** Writes what the instruction has changed. */
+  protected commit(): void {
+    if (this.#pending.size === 0) return;
+    for (const [v, e] of this.#pending) super.set(v, e);
+    this.#pending.clear();
+    this.#committed = this.#everCommitted = true;
+  }
+
+  /** The statements of one instruction; when its meaning cannot be part of a region, what `instead` gives. */
+  protected instruction(meaning: () => void, instead: (why: NotInlinable) => void): void {
+    const known = new Map(this.#known);
+    this.beginInstruction();
+    const level = this.#level;
+    try {
+      const list = this.collect(() => {
+        meaning();
+        this.commit();
+      });
+      this.append(list);
+    } catch (error) {
+      if (!(error instanceof NotInlinable)) throw error;
+      this.#pending.clear();
+      this.#known = known;
+      this.#dead = false;
+      this.#scopes.length = level;
+      this.beginInstruction();
+      instead(error);
+    }
+  }
+
+  /** What follows in the present list is not reached. */
+  protected noteDead(): void {
+    this.#dead = true;
+  }
+
+  /** Whether what is being built depends on a condition of the instruction's meaning. */
+  protected get isConditional(): boolean {
+    return this.#scopes.length > this.#level;
+  }
+
+  protected get isDead(): boolean {
+    return this.#dead;
+  }
+
+  /** Something of the instruction has been written. */
+  protected noteChange(): void {
+    this.#committed = this.#everCommitted = true;
+  }
+
+  /** Nothing of the instruction may have been changed when it is left half-way. */
+  protected requireUnchanged(): void {
+    if (this.#committed && !this.#dead) throw new NotInlinable("an exit after a change");
+  }
+
+  /** Forgets all values: control may have come from elsewhere. */
+  protected forgetValues(): void {
+    this.#known.clear();
+  }
+
+  // ── variables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A variable for the state at `offset`. */
+  protected keep(type: Type, offset: number): Variable {
+    const v = this.declare(type);
+    this.kept.used.push({ v, offset });
+    return v;
+  }
+
+  #gpr(n: number): Variable {
+    return (this.kept.gpr[n] ??= this.keep("i64", n * 8));
+  }
+
+  #xmm(n: number): Variable {
+    return (this.kept.xmm[n] ??= this.keep("v128", XMM + n * 16));
+  }
+
+  /** The variable's present value. */
+  protected value(v: Variable): Expr {
+    const known = this.#known.get(v);
+    if (known !== undefined) return known;
+    const e = this.get(v);
+    this.#known.set(v, e);
+    return e;
+  }
+
+  /** Gives the variable a value: at the end of the instruction, or at once where that depends on a condition. */
+  protected assign(v: Variable, e: Expr): void {
+    if (this.#dead) return;
+    this.#known.set(v, e);
+    this.#note(v);
+    if (this.#scopes.length === this.#level) this.#pending.set(v, e);
+    else {
+      super.set(v, e);
+      this.#committed = this.#everCommitted = true;
+    }
+  }
+
+  #note(v: Variable): void {
+    this.kept.dirty.add(v);
+    this.#scopes.at(-1)!.add(v);
+  }
+
+  /** Lets the instruction's writes be known without making them part of it: for what is written before its end. */
+  protected assignNow(v: Variable, e: Expr): void {
+    this.#known.set(v, e);
+    this.#note(v);
+    super.set(v, e);
+  }
+
+  // ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A list of the present instruction, and part of it: what it writes is written by it. */
+  protected collect(body: () => unknown): Stmt[] {
+    return super.nested(body);
+  }
+
+  protected override nested(body: () => unknown): Stmt[] {
+    this.commit();
+    const known = new Map(this.#known);
+    const [committed, dead, level] = [this.#committed, this.#dead, this.#level];
+    const scope = this.#open();
+    const list = super.nested(body);
+    this.#close(scope);
+    this.#dead = dead;
+    this.#level = level;
+    const end = list.findIndex((s) => (s.k === "br" && s.c === undefined) || s.k === "ret");
+    if (end >= 0) list.length = end + 1;
+    this.#known = known;
+    if (endsInJump(list)) this.#committed = committed;
+    else for (const v of scope) known.delete(v);
+    return list;
+  }
+
+  #open(): Set<Variable> {
+    const scope = new Set<Variable>();
+    this.#scopes.push(scope);
+    return scope;
+  }
+
+  #close(scope: Set<Variable>): void {
+    assert(this.#scopes.pop() === scope, "lists end in order");
+    const outer = this.#scopes.at(-1)!;
+    for (const v of scope) outer.add(v);
+  }
+
+  /** Whatever was written inside may have happened behind it. */
+  #enclosed(build: () => void): void {
+    this.commit();
+    const scope = this.#open();
+    build();
+    this.#close(scope);
+    for (const v of scope) this.#known.delete(v);
+    this.#committed = this.#everCommitted;
+  }
+
+  override block(body: (leave: Label) => void): void {
+    this.#enclosed(() => super.block(body));
+  }
+
+  override loop(body: (leave: Label, again: Label) => void): void {
+    this.commit();
+    this.#known.clear();
+    this.#enclosed(() => super.loop(body));
+  }
+
+  // ── state accesses ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override add(a: Expr, b: Expr | number | bigint): Expr {
+    const e = super.add(a, b);
+    const offset = this.#offsets.get(a);
+    if (offset === undefined || a.type !== "i32") return e;
+    const n = typeof b === "object" ? (b.op === "const" ? Number(b.imm) : undefined) : Number(b);
+    if (n !== undefined) this.#offsets.set(e, offset + n);
+    return e;
+  }
+
+  override load(op: string, addr: Expr, offset = 0): Expr {
+    const state = this.#offsets.get(addr);
+    if (state === undefined) return super.load(op, addr, offset);
+    const at = state + offset;
+    if (at === ZERO) return op.startsWith("i64") ? this.i64(0) : this.i32(0);
+    if (at === RIP_PAGE) return this.instructionPage();
+    const register = registerAt(at);
+    if (register) return this.#read(op, register);
+    if (isKept(at, 8)) return this.loadFlagSlot(op, at);
+    return super.load(op, this.#base, at);
+  }
+
+  override store(op: string, addr: Expr, e: Expr, offset = 0): void {
+    const state = this.#offsets.get(addr);
+    if (state === undefined) return super.store(op, addr, e, offset);
+    const at = state + offset;
+    const register = registerAt(at);
+    if (register) return this.#write(op, register, e);
+    if (isKept(at, 8)) return this.storeFlagSlot(op, at, e);
+    this.storeOther(op, at, e);
+  }
+
+  /** State slots as they are in memory, whatever the region keeps. */
+  protected loadSlot(op: string, offset: number): Expr {
+    return super.load(op, this.#base, offset);
+  }
+  protected storeSlot(op: string, offset: number, e: Expr): void {
+    super.store(op, this.#base, e, offset);
+  }
+
+  #read(op: string, r: Register): Expr {
+    return r.kind === "gpr" ? this.#readGpr(op, r) : this.#readXmm(op, r);
+  }
+
+  #readGpr(op: string, { number, byte }: Register): Expr {
+    const { width, signed, type } = accessOf(op);
+    const shifted = this.shrU(this.value(this.#gpr(number)), 8 * byte);
+    const e = signed ? this.sext(shifted, width) : this.zext(shifted, width);
+    return type === "i32" ? this.wrap(e) : e;
+  }
+
+  #readXmm(op: string, { number, byte }: Register): Expr {
+    const vector = this.value(this.#xmm(number));
+    if (op === "v128.load" && byte === 0) return vector;
+    const { width, signed, type } = accessOf(op);
+    if (byte % (width >> 3) !== 0 || type === "v128") throw new NotInlinable(op);
+    if (width === 64) return this.opImm("i64x2.extract_lane", "i64", byte >> 3, vector);
+    const shape = width === 32 ? "i32x4.extract_lane" : width === 16 ? "i16x8.extract_lane_u" : "i8x16.extract_lane_u";
+    const lane = this.opImm(shape, "i32", byte / (width >> 3), vector);
+    if (type === "i32") return lane;
+    return signed ? this.sext(this.extU(lane), width) : this.extU(lane);
+  }
+
+  #write(op: string, r: Register, e: Expr): void {
+    const wide = e.type === "i32" ? this.extU(e) : e;
+    const { width } = accessOf(op);
+    if (r.kind === "xmm") return this.#writeXmm(op, r, e);
+    const v = this.#gpr(r.number);
+    if (width === 64) return this.assign(v, wide);
+    const shift = BigInt(8 * r.byte);
+    const mask = ((1n << BigInt(width)) - 1n) << shift;
+    this.assign(v, this.or(this.and(this.value(v), ~mask), this.shl(this.zext(wide, width), shift)));
+  }
+
+  #writeXmm(op: string, { number, byte }: Register, e: Expr): void {
+    const v = this.#xmm(number);
+    if (op === "v128.store" && byte === 0) return this.assign(v, e);
+    const { width, type } = accessOf(op);
+    if (byte % (width >> 3) !== 0 || type === "v128") throw new NotInlinable(op);
+    const lane = byte / (width >> 3);
+    const old = this.value(v);
+    const narrow = width === 64 || e.type === "i32" ? e : this.wrap(e);
+    const shape = { 64: "i64x2", 32: "i32x4", 16: "i16x8", 8: "i8x16" }[width as 64];
+    this.assign(v, this.opImm(`${shape}.replace_lane`, "v128", lane, old, narrow));
+  }
+
+  /** Linear address of the page of the instruction. */
+  protected abstract instructionPage(): Expr;
+  protected abstract loadFlagSlot(op: string, offset: number): Expr;
+  protected abstract storeFlagSlot(op: string, offset: number, e: Expr): void;
+  /** A store to a slot that regions do not keep. */
+  protected abstract storeOther(op: string, offset: number, e: Expr): void;
+
+  // ── smaller code ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override zext(a: Expr, width: number): Expr {
+    return width < 64 && bitsOf(a) <= width ? a : super.zext(a, width);
+  }
+
+  protected override pure(name: string, type: Type, args: readonly Expr[]): Expr {
+    const a = args[0]!;
+    if (name === "i32.wrap_i64" && a.op.startsWith("i64.extend_i32")) return a.args[0]!;
+    if (name === "f64.reinterpret_i64" && a.op === "i64x2.extract_lane")
+      return this.opImm("f64x2.extract_lane", "f64", Number(a.imm), a.args[0]!);
+    if (name === "f32.reinterpret_i32" && a.op === "i32x4.extract_lane")
+      return this.opImm("f32x4.extract_lane", "f32", Number(a.imm), a.args[0]!);
+    if (name === "f64.reinterpret_i64" && a.op === "i64.reinterpret_f64") return a.args[0]!;
+    if (name === "f32.reinterpret_i32" && a.op === "i32.reinterpret_f32") return a.args[0]!;
+    return super.pure(name, type, args);
+  }
+
+  override opImm(name: string, type: Type, imm: number | Uint8Array, ...args: Expr[]): Expr {
+    const [a, b] = args as [Expr, Expr];
+    const isExtract = name.endsWith("x2.extract_lane");
+    if (isExtract && a.op.endsWith("x2.replace_lane")) {
+      // Of the lane just replaced, or past it.
+      if (a.imm !== imm) return this.opImm(name, type, imm, a.args[0]!);
+      const value = a.args[1]!;
+      if (value.type === type) return value;
+      return type === "f64" ? this.op("f64.reinterpret_i64", "f64", value) : this.op("i64.reinterpret_f64", "i64", value);
+    }
+    if (name === "i64x2.replace_lane" && b?.op === "i64.reinterpret_f64") {
+      return super.opImm("f64x2.replace_lane", "v128", imm, a, b.args[0]!);
+    }
+    return super.opImm(name, type, imm, ...args);
+  }
+}
+
+interface AccessShape {
+  readonly width: number;
+  readonly signed: boolean;
+  readonly type: "i32" | "i64" | "v128";
+}
+
+const shapes = new Map<string, AccessShape>();
+
+/** Width and signedness of a load or store by its name. */
+function accessOf(op: string): AccessShape {
+  const known = shapes.get(op);
+  if (known) return known;
+  const found = /^(i32|i64|v128)\.(?:load|store)(8|16|32)?(_s|_u)?$/.exec(op);
+  if (!found) throw new NotInlinable(op);
+  const type = found[1] as AccessShape["type"];
+  const shape = { type, width: Number(found[2] ?? (type === "i32" ? 32 : type === "i64" ? 64 : 128)), signed: found[3] === "_s" };
+  shapes.set(op, shape);
+  return shape;
+}
+

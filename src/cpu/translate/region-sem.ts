@@ -1,0 +1,347 @@
+// The vocabulary of a region: one function that holds many instructions, with registers in locals and operands that are constants.
+//
+// Memory accesses know the TLB only. What they do not find, and everything else that is out of the ordinary, leaves the region at the
+// instruction's own address before it has changed anything; the interpreter then executes it. What a meaning does that cannot be part
+// of a region makes the whole instruction a call of its complete handler (calls.ts).
+import { at as slot, MODE, SCRATCH, SEG_BASE, X87, XMM, ZERO } from "../state.ts";
+import { TLB } from "../engine/layout.ts";
+import type { Callee, Expr, Routine } from "../ir/types.ts";
+import type { Operand } from "../isa/instruction.ts";
+import { REG, SEG, type World } from "../isa/sem.ts";
+import { entryOf, isCanonical } from "../mmu/access.ts";
+import { isCallable } from "./callable.ts";
+import { FlagSem } from "./flag-sem.ts";
+import type { GuestInstruction } from "./guest-instruction.ts";
+import { NotInlinable } from "./kept-sem.ts";
+
+/** Slots that hold values on their way only: writing them changes nothing that a guest can see. */
+const TRANSIENT: ReadonlySet<number> = new Set([slot("wideHigh"), slot("floatHead"), slot("floatRaised"), slot("scratchValue"), SCRATCH]);
+
+/** How a region's code leaves, and where its branches go. */
+export interface RegionExits {
+  /** To the instruction's own address, when `c` (always when absent); nothing has been changed. */
+  atInstruction(c?: Expr): void;
+  /** To a direct target. */
+  toDelta(delta: number): void;
+  /** To a linear address. */
+  toLinear(linear: Expr): void;
+}
+
+/** Segments that the region takes for flat, and segments whose limit it takes for 4 GiB. */
+export interface SegmentAssumptions {
+  readonly flat: Set<number>;
+  readonly unlimited: Set<number>;
+}
+
+/** Sem with constants for operands. */
+export abstract class RegionSem extends FlagSem implements RegionExits {
+  readonly segments: SegmentAssumptions = { flat: new Set(), unlimited: new Set() };
+  protected current!: GuestInstruction;
+  readonly #linears = new Map<Operand, Expr>();
+  readonly #hosts = new Map<Expr, Expr>();
+  readonly #direct = new Map<Expr, number>();
+
+  constructor(world: World) {
+    super(world);
+  }
+
+  abstract atInstruction(c?: Expr): void;
+  abstract toDelta(delta: number): void;
+  abstract toLinear(linear: Expr): void;
+  /** Linear address of a delta. */
+  protected abstract linearOfDelta(delta: number): Expr;
+
+  protected override beginInstruction(): void {
+    super.beginInstruction();
+    this.#linears.clear();
+    this.#hosts.clear();
+    this.#direct.clear();
+  }
+
+  // ── operands ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override field(op: Operand): Expr {
+    return this.i32(this.current.fields[op.slot as 0]);
+  }
+
+  override registerAddress(op: Operand): Expr {
+    const offset = op.kind === "xmm" ? XMM : op.kind === "mm" ? X87 : 0;
+    return this.add(this.base(), offset + this.current.fields[op.slot as 0]);
+  }
+
+  override imm(): Expr {
+    return this.i64(this.current.immediate);
+  }
+
+  override imm2(): Expr {
+    return this.i32(this.current.displacement);
+  }
+
+  override record(): Expr {
+    throw new NotInlinable("needs its record");
+  }
+
+  #slot(offset: number): Expr {
+    return this.load("i64.load", this.base(), offset);
+  }
+
+  override effectiveAddress(): Expr {
+    const i = this.current;
+    if (i.ripRelative) return this.#cut(this.linearOfDelta(i.delta + i.length + i.displacement));
+    let sum = i.base === ZERO ? undefined : this.#slot(i.base);
+    if (i.index !== ZERO) {
+      const scaled = this.shl(this.#slot(i.index), i.scale);
+      sum = sum ? this.add(sum, scaled) : scaled;
+    }
+    const displaced = sum ? this.add(sum, BigInt(i.displacement)) : this.i64(BigInt(i.displacement));
+    return this.#cut(displaced);
+  }
+
+  #cut(e: Expr): Expr {
+    return this.zext(e, this.current.addressBits);
+  }
+
+  override addressMask(): Expr {
+    return this.i64((1n << BigInt(this.current.addressBits)) - 1n);
+  }
+
+  override segmentNumber(): Expr {
+    return this.i32(this.current.segment);
+  }
+
+  override baseIsStackPointer(): Expr {
+    return this.i32(this.current.base === REG.rsp * 8 ? 1 : 0);
+  }
+
+  override address(op: Operand, _write?: boolean): Expr {
+    const known = this.#linears.get(op);
+    if (known) return known;
+    const linear = this.#segmented(this.current.segment, this.effectiveAddress());
+    this.#linears.set(op, linear);
+    return linear;
+  }
+
+  override alignedAddress(op: Operand): Expr {
+    const address = this.address(op);
+    this.requireAligned(address, 16);
+    return address;
+  }
+
+  override segmentLinear(segment: Expr, offset: Expr, _bytes: number, _write: boolean): Expr {
+    if (segment.op !== "const") throw new NotInlinable("a segment that is not constant");
+    return this.#segmented(Number(segment.imm), offset);
+  }
+
+  /** Non-canonical addresses are in no TLB, so that they leave the region by themselves. */
+  #segmented(segment: number, offset: Expr): Expr {
+    if (this.long) return segment >= SEG.fs ? this.add(offset, this.#slot(SEG_BASE + segment * 8)) : offset;
+    if (segment < SEG.fs) {
+      this.segments.flat.add(segment);
+      return this.zext(offset, 32);
+    }
+    this.segments.unlimited.add(segment);
+    return this.zext(this.add(offset, this.#slot(SEG_BASE + segment * 8)), 32);
+  }
+
+  // ── memory ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Host address of `linear`, when the TLB knows it for `tag`. */
+  #host(linear: Expr, bytes: number, tag: number): Expr {
+    const known = this.#hosts.get(linear);
+    if (known) return known;
+    const entry = entryOf(this, this.view(), linear);
+    const x = this.xor(linear, super.load("i64.load", entry, tag));
+    this.atInstruction(this.gtU(x, BigInt(4096 - bytes)));
+    return this.add(super.load("i32.load", entry, TLB.host), this.wrap(x));
+  }
+
+  override probe(linear: Expr, width: number): void {
+    this.#hosts.set(linear, this.#host(linear, width >> 3, TLB.write));
+  }
+
+  override loadMemory(linear: Expr, width: number): Expr {
+    const op = width === 64 ? "i64.load" : width === 32 ? "i64.load32_u" : width === 16 ? "i64.load16_u" : "i64.load8_u";
+    return this.load(op, this.#host(linear, width >> 3, TLB.read));
+  }
+
+  override storeMemory(linear: Expr, width: number, e: Expr): void {
+    const op = width === 64 ? "i64.store" : width === 32 ? "i64.store32" : width === 16 ? "i64.store16" : "i64.store8";
+    this.#toMemory(op, this.#host(linear, width >> 3, TLB.write), e);
+  }
+
+  override load128(linear: Expr): Expr {
+    return this.load("v128.load", this.#host(linear, 16, TLB.read));
+  }
+
+  override store128(linear: Expr, e: Expr): void {
+    this.#toMemory("v128.store", this.#host(linear, 16, TLB.write), e);
+  }
+
+  /** Doing it again does no harm, so that an exit may follow. */
+  #toMemory(op: string, host: Expr, e: Expr): void {
+    if (!this.isDead) this.store(op, host, e);
+  }
+
+  override requireAligned(linear: Expr, bytes: number): void {
+    this.atInstruction(this.wrap(this.and(linear, BigInt(bytes - 1))));
+  }
+
+  // ── state ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected override instructionPage(): Expr {
+    return this.linearOfDelta(this.current.delta & ~0xfff);
+  }
+
+  protected override storeOther(op: string, offset: number, e: Expr): void {
+    if (this.isDead) return;
+    // The exact way of an SSE instruction: the complete handler's.
+    if (offset === slot("sseFlags")) return this.#giveUp("exact arithmetic");
+    if (!TRANSIENT.has(offset)) throw new NotInlinable(`writes state at ${offset.toString(16)}`);
+    this.storeSlot(op, offset, e);
+  }
+
+  #units = new Set<string>();
+
+  protected override forgetValues(): void {
+    super.forgetValues();
+    this.#units.clear();
+  }
+
+  protected override nested(body: () => unknown): ReturnType<FlagSem["nested"]> {
+    const units = this.#units;
+    this.#units = new Set(units);
+    try {
+      return super.nested(body);
+    } finally {
+      this.#units = units;
+    }
+  }
+
+  override requireUnit(unit: "fpu" | "mmx" | "sse"): void {
+    if (this.#units.has(unit)) return;
+    this.#units.add(unit);
+    this.atInstruction(this.state(`${unit}Trap`));
+  }
+
+  override requireCpl0(): void {
+    this.atInstruction(this.ne(this.state("cpl"), 0));
+  }
+
+  // ── stack ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override stackPointer(): Expr {
+    return this.reg(REG.rsp, this.long ? 64 : 32);
+  }
+
+  override setStackPointer(e: Expr): void {
+    this.setReg(REG.rsp, this.long ? 64 : 32, e);
+  }
+
+  override stackLinear(offset: Expr, bytes: number, write: boolean): Expr {
+    return this.segmentLinear(this.i32(SEG.ss), offset, bytes, write);
+  }
+
+  // ── branches ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override linear(): Expr {
+    return this.linearOfDelta(this.current.delta);
+  }
+
+  override nextIp(): Expr {
+    this.#assumeFlatCode();
+    const next = this.linearOfDelta(this.current.delta + this.current.length);
+    return this.long ? next : this.zext(next, 32);
+  }
+
+  override relativeTarget(width: number): Expr {
+    if (width === 16) throw new NotInlinable("a 16-bit branch");
+    this.#assumeFlatCode();
+    const target = this.linearOfDelta(this.current.target);
+    this.#direct.set(target, this.current.target);
+    return target;
+  }
+
+  #assumeFlatCode(): void {
+    if (!this.long) this.segments.flat.add(SEG.cs);
+  }
+
+  override branchTarget(ip: Expr): Expr {
+    this.#assumeFlatCode();
+    if (this.long) this.atInstruction(this.not(isCanonical(this, ip)));
+    return ip;
+  }
+
+  override branch(target: Expr): void {
+    this.commit();
+    this.settleAllFlags();
+    const delta = this.#direct.get(target);
+    if (delta === undefined) this.toLinear(target);
+    else this.toDelta(delta);
+    this.noteDead();
+  }
+
+  /** The region goes on by itself. */
+  override next(): void {}
+
+  override resynchronize(): void {
+    throw new NotInlinable("a change of modes or mappings");
+  }
+
+  override leave(): void {
+    throw new NotInlinable("leaves the loop");
+  }
+
+  // ── exceptions, routines ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override fault(): void {
+    this.atInstruction();
+  }
+
+  override gpIf(c: Expr): void {
+    this.atInstruction(c);
+  }
+
+  override udIf(c: Expr): void {
+    this.atInstruction(c);
+  }
+
+  override checkFault(): void {
+    // Routines that a region calls raise nothing.
+  }
+
+  override helper(): Expr {
+    throw new NotInlinable("a helper");
+  }
+
+  override callUnchecked(target: Callee, ...args: Expr[]): Expr {
+    if (target.kind === "routine") {
+      if (this.isInlined(target)) return this.inline(target, args);
+      if (isCallable(target)) return super.callUnchecked(target, ...args);
+    }
+    this.#giveUp(target.name);
+    return this.#anything(target as Routine);
+  }
+
+  /** A call of whatever it is. */
+  protected callDirectly(target: Callee, ...args: Expr[]): Expr {
+    return super.callUnchecked(target, ...args);
+  }
+
+  /** On a way that is not always taken: leaves to the complete handler. */
+  #giveUp(why: string): void {
+    if (!this.isConditional) throw new NotInlinable(why);
+    this.atInstruction();
+  }
+
+  /** A value of the right type, for what is not reached. */
+  #anything({ result }: Routine): Expr {
+    if (result === "i64") return this.i64(0);
+    return result === "v128" ? this.v128(new Uint8Array(16)) : this.i32(0);
+  }
+}
+
+/** Code that regions can be made of: 64-bit, and 32-bit with a 32-bit stack. */
+export function isTranslatable(mode: number): boolean {
+  return mode === MODE.long || mode === (MODE.code32 | MODE.stack32);
+}
+

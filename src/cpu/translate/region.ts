@@ -1,0 +1,378 @@
+// A region as one routine: blocks in structured control flow, entry with its checks, exits that store what was kept in locals.
+//
+//   done ┌─ checks: pages, segments; else next = the copy of the entry's record
+//        │  load what the region uses
+//        │  leave ┌─ exit ┌─ the blocks
+//        │        │       └─ at ≠ an address in the region that execution goes on from
+//        │        └─ target: its linear address
+//        │  store what the region changed
+//        │  next = enter(target)
+//        └─ → next, budget
+import { assert } from "../../support/assert.ts";
+import { hostFunction } from "../ir/builder.ts";
+import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
+import { children } from "../ir/liveness.ts";
+import { RECORD, TLB } from "../engine/layout.ts";
+import { enter } from "../engine/lookup.ts";
+import type { Operands } from "../isa/instruction.ts";
+import type { World } from "../isa/sem.ts";
+import { SEG } from "../isa/sem.ts";
+import { entryOf } from "../mmu/access.ts";
+import { at as slot, SEG_BASE } from "../state.ts";
+import type { Block, RegionGraph } from "./graph.ts";
+import type { GuestInstruction } from "./guest-instruction.ts";
+import { NotInlinable } from "./kept-sem.ts";
+import { RegionSem } from "./region-sem.ts";
+import { irreducibleEdges, structure, type Structure } from "./structure.ts";
+
+/** The complete handler of a record, in the interpreter's module: (record, base) → next record, or 0. */
+export const complete: HostFunction = hostFunction("complete", ["i32", "i32"], "i32");
+
+/** Records of a region lie behind its entry's copy: for each called instruction one, and one that goes on behind it. */
+export const SIDE: { readonly first: number; readonly size: number } = { first: 2 * RECORD.size, size: 2 * RECORD.size };
+
+/** Statements in one instruction beyond which its handler is called. */
+const MAX_STATEMENTS = 160;
+
+/** A region ready to be emitted. */
+export interface RegionBody {
+  readonly body: Body;
+  /** Variables of the body that hold the results, in order: next record, budget. */
+  readonly results: readonly [Variable, Variable];
+  /** Instructions whose handlers are called, in the order of their side records. */
+  readonly called: readonly GuestInstruction[];
+}
+
+/** Builds a region's routine. */
+export function buildRegion(graph: RegionGraph, world: World): RegionBody {
+  return new RegionBuilder(graph, world).build();
+}
+
+class RegionBuilder extends RegionSem {
+  readonly #graph: RegionGraph;
+  readonly #successors: readonly (readonly number[])[];
+  readonly #structure: Structure;
+  readonly #forward: readonly Label[];
+  readonly #again: readonly Label[];
+  readonly #done: Label = { kind: "block" };
+  readonly #leave: Label = { kind: "block" };
+  readonly #exit: Label = { kind: "block" };
+  readonly #next: Variable;
+  readonly #budget: Variable;
+  /** Delta at which execution goes on, and instructions of the block that were not executed. */
+  readonly #at: Variable;
+  readonly #back: Variable;
+  readonly #target: Variable;
+  readonly #view: Variable;
+  readonly #origin: Expr;
+  readonly #copy: Expr;
+  readonly #entryList: Stmt[];
+  readonly #called: GuestInstruction[] = [];
+  /** Lists that store and load everything kept, filled in when it is known what that is. */
+  readonly #spills: Stmt[][] = [];
+  readonly #reloads: Stmt[][] = [];
+  readonly #linears = new Map<number, Expr>();
+  #block!: Block;
+  #index = 0;
+  #executed = 0;
+
+  constructor(graph: RegionGraph, world: World) {
+    super(world);
+    this.#graph = graph;
+    this.#successors = reducible(graph.blocks.map((b) => b.successors));
+    this.#structure = structure(this.#successors);
+    this.#forward = graph.blocks.map(() => ({ kind: "block" }) as const);
+    this.#again = graph.blocks.map(() => ({ kind: "loop" }) as const);
+    [this.#next, this.#budget] = [
+      { type: "i32", index: 0 },
+      { type: "i32", index: 2 },
+    ];
+    this.#at = this.declare("i32");
+    this.#back = this.declare("i32");
+    this.#target = this.declare("i64");
+    this.#view = this.declare("i32");
+    let origin: Expr | undefined;
+    let copy: Expr | undefined;
+    this.#entryList = this.collect(() => {
+      origin = this.loadSlot("i64.load", slot("ripPage"));
+      copy = this.get(this.#next);
+      copy = super.load("i32.load", copy, RECORD.target);
+    });
+    this.#origin = origin!;
+    this.#copy = copy!;
+  }
+
+  build(): RegionBody {
+    const blocks = this.nested(() => {
+      this.forgetValues();
+      this.#tree(0);
+    });
+    const tail = this.#tail();
+    const checks = this.#checks();
+    for (const list of this.#spills) list.push(...this.collect(() => this.#spill()));
+    for (const list of this.#reloads) list.push(...this.collect(() => this.#reload()));
+    const exit: Stmt = { k: "block", label: this.#exit, body: blocks };
+    const leave: Stmt = { k: "block", label: this.#leave, body: [exit, ...tail.target] };
+    const done: Stmt = {
+      k: "block",
+      label: this.#done,
+      body: [...this.#entryList, ...checks, ...this.collect(() => this.#reload()), leave, ...tail.store],
+    };
+    this.append([done]);
+    return { body: this.finish(), results: [this.#next, this.#budget], called: this.#called };
+  }
+
+  // ── control flow ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tree(n: number): void {
+    const merges = this.#structure.children[n]!.filter((c) => this.#structure.isMerge[c]);
+    if (!this.#structure.isLoopHeader[n]) return this.#within(n, merges, 0);
+    const list = this.nested(() => {
+      this.forgetValues();
+      this.#setExit(this.#graph.blocks[n]!.delta, 0);
+      this.br(this.#exit, this.ltS(this.get(this.#budget), 0));
+      this.#within(n, merges, 0);
+    });
+    this.append([{ k: "loop", label: this.#again[n]!, body: list }]);
+  }
+
+  /** The block in front of the merges that it dominates, the last of which stands outermost. */
+  #within(n: number, merges: readonly number[], from: number): void {
+    const merge = merges[from];
+    if (merge === undefined) return this.#node(n);
+    const list = this.nested(() => this.#within(n, merges, from + 1));
+    this.append([{ k: "block", label: this.#forward[merge]!, body: list }]);
+    this.forgetValues();
+    this.#tree(merge);
+  }
+
+  #node(n: number): void {
+    const block = this.#graph.blocks[n]!;
+    this.#enterBlock(n, 0);
+    const count = block.instructions.length;
+    if (count > 0) this.#set(this.#budget, this.sub(this.get(this.#budget), count));
+    for (const [i, instruction] of block.instructions.entries()) {
+      this.#enterBlock(n, i);
+      this.current = instruction;
+      const isLast = i === count - 1;
+      if (isLast && block.flow.kind === "leave") return this.#callHandler(instruction, false);
+      this.instruction(
+        () => this.#meaning(instruction),
+        () => this.#callHandler(instruction, !isLast || block.flow.kind === "next" || block.flow.kind === "conditional"),
+      );
+      this.#enterBlock(n, i);
+      if (this.isDead) return;
+    }
+    const { flow } = block;
+    this.settleAllFlags();
+    if (flow.kind === "next" || flow.kind === "conditional") this.toDelta(flow.next);
+  }
+
+  #enterBlock(n: number, executed: number): void {
+    this.#index = n;
+    this.#block = this.#graph.blocks[n]!;
+    this.#executed = executed;
+  }
+
+  #meaning({ handler }: GuestInstruction): void {
+    const { attributes } = handler.form;
+    if (attributes.has("fpu") || attributes.has("mmx") || handler.repeat !== "") throw new NotInlinable("called by choice");
+    const list = this.collect(() => {
+      if (attributes.has("cpl0")) this.requireCpl0();
+      if (attributes.has("sse")) this.requireUnit("sse");
+      handler.instruction.sem(this, handler.operands as Operands, handler.form);
+      this.commit();
+    });
+    if (this.current.flow === "next" && size(list) > MAX_STATEMENTS) throw new NotInlinable("large");
+    this.append(list);
+  }
+
+  override toDelta(delta: number): void {
+    if (this.isDead) return;
+    const to = this.#graph.at.get(delta);
+    const from = this.#index;
+    if (to === undefined || !this.#successors[from]!.includes(to)) return this.#toOutside(delta);
+    const { position, isMerge } = this.#structure;
+    if (position[to]! <= position[from]!) this.br(this.#again[to]!);
+    else if (isMerge[to]) this.br(this.#forward[to]!);
+    else this.#inside(to);
+    this.noteDead();
+  }
+
+  /** The target's code here, where nothing else leads to it. */
+  #inside(to: number): void {
+    const [index, block, executed, current] = [this.#index, this.#block, this.#executed, this.current];
+    this.#tree(to);
+    [this.#index, this.#block, this.#executed, this.current] = [index, block, executed, current];
+  }
+
+  #toOutside(delta: number): void {
+    this.#setExit(delta, 0);
+    this.br(this.#exit);
+    this.noteDead();
+  }
+
+  #setExit(delta: number, back: number): void {
+    this.#set(this.#at, this.i32(delta));
+    this.#set(this.#back, this.i32(back));
+  }
+
+  override toLinear(linear: Expr): void {
+    if (this.isDead) return;
+    if (this.#block.flow.kind === "return") {
+      for (const point of this.#graph.returns.get(this.#index) ?? []) {
+        this.if(this.eq(linear, this.linearOfDelta(point)), () => this.toDelta(point));
+      }
+    }
+    this.#set(this.#target, linear);
+    this.br(this.#leave);
+  }
+
+  override atInstruction(c?: Expr): void {
+    if (this.isDead || (c?.op === "const" && c.imm === 0)) return;
+    this.requireUnchanged();
+    this.settleFlags();
+    this.#setExit(this.current.delta, this.#block.instructions.length - this.#executed);
+    const isAlways = c === undefined || c.op === "const";
+    this.br(this.#exit, isAlways ? undefined : c);
+    if (isAlways) this.noteDead();
+  }
+
+  #set(v: Variable, e: Expr): void {
+    this.set(v, e);
+  }
+
+  // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected override linearOfDelta(delta: number): Expr {
+    return this.add(this.#origin, BigInt(delta));
+  }
+
+  override view(): Expr {
+    return this.get(this.#view);
+  }
+
+  // ── complete handlers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Executes an instruction by its complete handler; leaves unless that goes on with the next one. */
+  #callHandler(i: GuestInstruction, goesOn: boolean): void {
+    this.settleAllFlags();
+    const side = this.add(this.#copy, SIDE.first + SIDE.size * this.#called.push(i) - SIDE.size);
+    this.#list(this.#spills);
+    this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
+    this.storeSlot("i32.store", slot("currentRecord"), side);
+    const next = this.callUnchecked(complete, side, this.base());
+    const left = this.#block.instructions.length - this.#executed - 1;
+    const leave = (): void => {
+      if (left > 0) this.#set(this.#budget, this.add(this.get(this.#budget), left));
+      this.#set(this.#next, next);
+      this.br(this.#done);
+    };
+    if (!goesOn) {
+      leave();
+      return this.noteDead();
+    }
+    const interrupted = this.ne(this.loadSlot("i32.load", slot("attention")), 0);
+    this.if(this.or(this.ne(next, this.add(side, RECORD.size)), interrupted), leave);
+    this.forgetValues();
+    this.#list(this.#reloads);
+  }
+
+  override callUnchecked(...args: Parameters<RegionSem["callUnchecked"]>): Expr {
+    return args[0] === complete || args[0] === enter ? this.callDirectly(...args) : super.callUnchecked(...args);
+  }
+
+  #list(lists: Stmt[][]): void {
+    const body: Stmt[] = [];
+    lists.push(body);
+    this.append([{ k: "block", label: { kind: "block" }, body }]);
+  }
+
+  // ── entry and exits ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tail(): { target: Stmt[]; store: Stmt[] } {
+    const target = this.collect(() => {
+      this.#set(this.#target, this.add(this.#origin, this.extS(this.get(this.#at))));
+      this.#set(this.#budget, this.add(this.get(this.#budget), this.get(this.#back)));
+      this.if(this.#isRefused(), () => {
+        this.#list(this.#spills);
+        this.storeSlot("i64.store", slot("ripPage"), this.#origin);
+        this.#set(this.#next, this.#copy);
+        this.br(this.#done);
+      });
+    });
+    const store = this.collect(() => {
+      this.#list(this.#spills);
+      const linear = this.get(this.#target);
+      this.#set(this.#next, this.callUnchecked(enter, this.base(), this.long ? linear : this.zext(linear, 32)));
+    });
+    return { target, store };
+  }
+
+  /** The entry's own instruction is one that the region could not execute: its copy can, and entering again would not. */
+  #isRefused(): Expr {
+    const isEntry = this.eq(this.get(this.#at), this.#graph.blocks[0]!.delta);
+    return this.and(isEntry, this.ne(this.get(this.#back), 0));
+  }
+
+  /** Leaves to the entry's copy unless everything is as it was when the region was made. */
+  #checks(): Stmt[] {
+    return this.collect(() => {
+      this.#set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+      this.#set(this.#next, this.#copy);
+      const refuse = (c: Expr): void => this.br(this.#done, c);
+      for (const { pages, host } of this.#graph.pages) refuse(this.#isElsewhere(pages, host));
+      for (const segment of this.segments.flat) refuse(this.not(this.#isUnlimited(segment, true)));
+      for (const segment of this.segments.unlimited) refuse(this.not(this.#isUnlimited(segment, false)));
+    });
+  }
+
+  #isElsewhere(pages: number, host: number): Expr {
+    const linear = this.linearOfDelta(pages << 12);
+    const wrapped = this.long ? linear : this.zext(linear, 32);
+    const entry = entryOf(this, this.get(this.#view), wrapped);
+    const tag = this.ne(this.load("i64.load", entry, TLB.execute), wrapped);
+    return this.or(tag, this.ne(this.load("i32.load", entry, TLB.host), host));
+  }
+
+  /** Present, expand-up, writable data (code: any) without limit (SDM 3A §3.4.5.1), and, when asked, from address 0 on. */
+  #isUnlimited(segment: number, flat: boolean): Expr {
+    const part = (name: "esLimit" | "esAccess"): Expr => this.loadSlot("i32.load", slot(name) + segment * 4);
+    let e = this.eq(part("esLimit"), -1);
+    if (segment !== SEG.cs) e = this.and(e, this.eq(this.and(part("esAccess"), 0x8e), 0x82));
+    return flat ? this.and(e, this.not(this.loadSlot("i64.load", SEG_BASE + segment * 8))) : e;
+  }
+
+  #reload(): void {
+    for (const { v, offset } of this.kept.used) {
+      this.#set(v, this.loadSlot(v.type === "i64" ? "i64.load" : v.type === "i32" ? "i32.load" : "v128.load", offset));
+    }
+    this.#set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+  }
+
+  #spill(): void {
+    this.forgetValues();
+    const flags = this.flagVariables;
+    for (const { v, offset } of this.kept.used) {
+      if (!this.kept.dirty.has(v) || v === flags?.result || v === flags?.a || v === flags?.b || v === flags?.kind) continue;
+      this.storeSlot(v.type === "i64" ? "i64.store" : "v128.store", offset, this.get(v));
+    }
+    if (!flags || !this.kept.dirty.has(flags.kind)) return;
+    for (const { offset, e } of this.flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
+    this.forgetValues();
+  }
+}
+
+/** The graph without the edges that jump into loops: those leave the region instead. */
+function reducible(successors: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const cut = irreducibleEdges(successors);
+  if (cut.length === 0) return successors;
+  const kept = successors.map((list, from) => list.filter((to) => !cut.some(([f, t]) => f === from && t === to)));
+  assert(irreducibleEdges(kept).length === 0, "what is left is reducible");
+  return kept;
+}
+
+function size(list: readonly Stmt[]): number {
+  return list.reduce((n, s) => n + 1 + children(s).reduce((m, inner) => m + size(inner), 0), 0);
+}
+

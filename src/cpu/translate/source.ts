@@ -1,0 +1,13 @@
+// What a translator reads of a machine: the bytes of guest code, and which of it has run.
+
+/** Guest code as seen from one linear page, the origin: deltas are linear addresses relative to that page. */
+export interface CodeSource {
+  /** All of the machine's memory; host addresses index it. */
+  readonly u8: Uint8Array;
+  /** State of the code: MODE bits (state.ts). */
+  readonly mode: number;
+  /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */
+  hostPage(pages: number): number;
+  /** Whether the instruction at this host address has been the target of a branch. */
+  known(host: number): boolean;
+}
