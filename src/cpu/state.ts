@@ -96,6 +96,8 @@ export const SCALARS = {
   shadow: { offset: 0x170, width: 32 },
   /** 1 when the record that has just run was no instruction but a look-up of one, while something wanted attention. */
   lookedUp: { offset: 0x1d8, width: 32 },
+  /** Samples taken since somebody looked, see engine/layout.ts. */
+  sampleCount: { offset: 0x194, width: 32 },
   /** 1 while halted. */
   halted: { offset: 0x174, width: 32 },
   /** EFLAGS.TF as it was when the next instruction starts: what makes it trap afterwards. */

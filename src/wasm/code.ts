@@ -113,8 +113,8 @@ export class Code {
   call(f: number): this {
     return this.byte(0x10).u(f);
   }
-  callIndirect(type: number): this {
-    return this.byte(0x11).u(type).u(0);
+  callIndirect(type: number, table = 0): this {
+    return this.byte(0x11).u(type).u(table);
   }
   block(): this {
     return this.byte(0x02).byte(EMPTY_BLOCK);

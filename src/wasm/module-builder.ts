@@ -29,6 +29,7 @@ export class ModuleBuilder {
   readonly #exports: { name: string; kind: number; index: number }[] = [];
   #memory: { module: string; name: string; initial: number; maximum: number; shared: boolean } | undefined;
   #table: readonly number[] | undefined;
+  #emptyTable: number | undefined;
   readonly #names = new Map<number, string>();
   readonly #custom: { readonly name: string; readonly bytes: Uint8Array }[] = [];
 
@@ -86,6 +87,12 @@ export class ModuleBuilder {
     this.#table = functions;
   }
 
+  /** A second table, exported under a name and empty at first. */
+  exportTable(name: string, size: number): void {
+    this.#emptyTable = size;
+    this.#exports.push({ name, kind: 1, index: 1 });
+  }
+
   /** The module's bytes. Every declared function must have been defined. */
   finish(): Uint8Array {
     const functions = this.#functions.map(defined);
@@ -94,7 +101,8 @@ export class ModuleBuilder {
     this.#writeImports(out);
     section(out, 3, functions.length, (c) => functions.forEach((f) => c.u(f.type)));
     const table = this.#table;
-    if (table) section(out, 4, 1, (c) => c.byte(0x70).u(1).u(table.length).u(table.length));
+    const sizes = [table?.length, this.#emptyTable].filter((n) => n !== undefined);
+    section(out, 4, sizes.length, (c) => sizes.forEach((n) => c.byte(0x70).u(1).u(n).u(n)));
     section(out, 7, this.#exports.length, (c) => this.#exports.forEach((e) => c.name(e.name).byte(e.kind).u(e.index)));
     if (table) {
       section(out, 9, 1, (c) => {

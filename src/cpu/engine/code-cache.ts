@@ -49,8 +49,22 @@ export interface CodeCacheHost {
   nextPageHost(): number;
   /** Makes the loop return to the host, which calls `flushAll`. */
   requestFlush(): void;
+  /** Translated code, which has to hear of everything that happens to decoded code. */
+  readonly regions?: CodeListener | undefined;
   /** A byte of code that is not in RAM. */
   fetchDevice(offset: number): number;
+}
+
+/** Who else depends on the bytes of code (region-cache.ts). */
+export interface CodeListener {
+  /** A block has been decoded. */
+  decoded(host: number, mode: number): void;
+  /** Bytes [from, to) of a page are changing; before blocks are dropped. */
+  invalidate(page: number, from: number, to: number): void;
+  /** The page's guards have been taken away, and those of blocks set anew. */
+  guardAgain(page: number): void;
+  /** Everything has been dropped. */
+  recordsDropped(): void;
 }
 
 /** The decoded code of one processor, by host address and mode. It forgets what `invalidate` says, and everything when it is full. */
@@ -219,7 +233,44 @@ export class CodeCache {
     this.#next = end - this.#h.base - ARENA;
     this.#attach(block, host);
     this.#insertHash(host, first | mode);
+    this.#h.regions?.decoded(host, mode);
   }
+
+  /** Record of the code at host address `host` in a mode, 0 when it is not decoded. */
+  recordAt(host: number, mode: number): number {
+    const { view, base } = this.#h;
+    for (let i = Math.imul(host, HASH_MULTIPLIER) >>> HASH_SHIFT; ; i = (i + 1) & (CODE_HASH_ENTRIES - 1)) {
+      const slot = base + CODE_HASH + i * 8;
+      const key = view.getUint32(slot, true);
+      if (key === 0) return 0;
+      const value = view.getUint32(slot + 4, true);
+      if (key === host && (value & 7) === mode) return value & ~7;
+    }
+  }
+
+  /** Host address of a record's instruction, 0 when the record is of no block. */
+  hostOf(record: number): number {
+    let [low, high] = [0, this.#blocks];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#record[middle]! <= record) low = middle + 1;
+      else high = middle;
+    }
+    const block = low - 1;
+    if (block < 0 || record >= this.#record[block]! + this.#count[block]! * RECORD.size) return 0;
+    return (this.#start[block]! & ~0xfff) + this.#h.view.getUint16(record + RECORD.offset, true);
+  }
+
+  /** Makes writes to these bytes, in one page, known; for whoever else made something of them. */
+  guard(host: number, length: number): void {
+    const page = host >>> 12;
+    const entry = this.#pageEntry(page);
+    if (this.#h.view.getBigUint64(entry, true) === 0n) this.#protect(page << 12);
+    this.#markBytes(entry, host & 0xfff, (host & 0xfff) + length);
+    this.#guarded.add(page);
+  }
+  /** Pages guarded for others. */
+  readonly #guarded = new Set<number>();
 
   /** Hangs a block on a page's list and marks its granules. */
   #attach(block: number, host: number): void {
@@ -235,8 +286,11 @@ export class CodeCache {
   }
 
   #markGranules(entry: number, page: number, block: number): void {
+    this.#markBytes(entry, ...this.#extent(block, page));
+  }
+
+  #markBytes(entry: number, from: number, to: number): void {
     const { view } = this.#h;
-    const [from, to] = this.#extent(block, page);
     for (let g = from >> 6; g <= (to - 1) >> 6; g++) {
       const at32 = entry + (g >> 5) * 4;
       view.setInt32(at32, view.getInt32(at32, true) | (1 << (g & 31)), true);
@@ -303,9 +357,11 @@ export class CodeCache {
   }
 
   #invalidatePage(page: number, from: number, to: number): void {
-    let node = this.#pageHead.get(page);
-    if (node === undefined) return;
-    const { view } = this.#h;
+    let node = this.#pageHead.get(page) ?? -1;
+    const guarded = this.#guarded.delete(page);
+    if (node === -1 && !guarded) return;
+    const { view, regions } = this.#h;
+    if (guarded) regions?.invalidate(page, from, to);
     const entry = this.#pageEntry(page);
     view.setBigUint64(entry, 0n, true);
     let kept = -1;
@@ -323,6 +379,7 @@ export class CodeCache {
     }
     if (kept === -1) this.#pageHead.delete(page);
     else this.#pageHead.set(page, kept);
+    if (guarded) regions?.guardAgain(page);
   }
 
   /** Every record of a dropped block looks itself up again when it is reached, by a link or within the running block. */
@@ -352,8 +409,12 @@ export class CodeCache {
   flushAll(): void {
     const { u8, view, base } = this.#h;
     this.#noteFlush();
-    for (const page of this.#pageHead.keys()) view.setBigUint64(this.#pageEntry(page), 0n, true);
+    for (const pages of [this.#pageHead.keys(), this.#guarded]) {
+      for (const page of pages) view.setBigUint64(this.#pageEntry(page), 0n, true);
+    }
     this.#pageHead.clear();
+    this.#guarded.clear();
+    this.#h.regions?.recordsDropped();
     u8.fill(0, base + CODE_HASH, base + CODE_HASH + CODE_HASH_ENTRIES * 8);
     u8.fill(0, base + JUMP_CACHE, base + JUMP_CACHE + JUMP_ENTRIES * 16);
     this.#next = this.#blocks = this.#nodes = this.#hashUsed = 0;

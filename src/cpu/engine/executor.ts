@@ -10,17 +10,31 @@ export type HostFunctions = Readonly<Record<string, (...values: never[]) => unkn
 export interface Executor extends RoutineCaller {
   /** Runs about `budget` instructions → EXIT reason. */
   run(base: number, budget: number): number;
+  /** What translated regions are made of: the table that they go into and the functions that they import. */
+  readonly linkage?: Linkage;
 }
+
+/** The interpreter's side of translated code. */
+export interface Linkage {
+  readonly table: WebAssembly.Table;
+  /** Exported functions by name. */
+  readonly functions: Readonly<Record<string, unknown>>;
+}
+
+const REGIONS_TABLE = "regions";
 
 type Exports = Readonly<Record<string, (...values: (number | bigint)[]) => number | bigint | undefined>>;
 
 /** Runs the generated module. */
 export class WasmExecutor implements Executor {
   readonly #exports: Exports;
+  readonly linkage: Linkage;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, functions: HostFunctions) {
     const instance = new WebAssembly.Instance(module, { env: { memory, ...functions } });
     this.#exports = instance.exports as Exports;
+    const { [REGIONS_TABLE]: table, ...others } = instance.exports;
+    this.linkage = { table: table as WebAssembly.Table, functions: others };
   }
 
   call(routine: Signature, ...args: (number | bigint)[]): number | bigint | undefined {

@@ -39,5 +39,9 @@ export function internalHandlers(): Body[] {
       goOn(o, enterAnew);
     }),
     build("end", (o) => goOn(o, enter)),
+    build("region", (o) => {
+      noteLookUp(o);
+      o.return(o.load("i32.load", o.record(), RECORD.target));
+    }),
   ];
 }

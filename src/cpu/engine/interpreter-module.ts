@@ -2,7 +2,8 @@
 //
 //   run(base, budget)          the loop: a br_table over the hottest handlers, call_indirect for the others
 //   table                      complete handlers by id, (record, base) → record
-//   exports                    `run` and every routine, by name
+//   regions                    a second table, for translated regions: (record, base, budget) → record, budget
+//   exports                    `run`, `complete` (one handler), `regions`, and every routine, by name
 //
 // The shape is the one that facts about V8 recommend: a small hot function that tiers up within milliseconds, everything else
 // compiled lazily. `run` keeps record, base, TLB view and budget in locals.
@@ -18,7 +19,7 @@ import { at, EXIT, type StateName, ZERO } from "../state.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
-import { PROFILE, RECORD } from "./layout.ts";
+import { HOT_REGION, PROFILE, RECORD, REGIONS, SAMPLES, SAMPLES_MAX } from "./layout.ts";
 import { ENGINE_ROUTINES } from "./routines.ts";
 
 /** A case of the fast loop: a handler with a shape of address or branch. */
@@ -28,6 +29,8 @@ export interface HotCase {
 }
 
 const HANDLER_TYPE = { params: ["i32", "i32"], result: "i32" } as const;
+/** A translated region: (record, base, budget) → next record or 0, budget. */
+export const REGION_TYPE: FunctionType = { params: ["i32", "i32", "i32"], result: ["i32", "i32"] };
 
 /** Routines that bodies call, directly or not, by name. */
 function collectRoutines(roots: readonly Routine[], bodies: readonly Body[]): Map<string, { routine: Routine; body: Body }> {
@@ -74,6 +77,7 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
   const imports = new Map<string, number>();
   for (const f of HOST_FUNCTIONS) imports.set(f.name, m.importFunction("env", f.name, signatureType(f)));
   const run = m.declare();
+  const complete = m.declare();
   const routineIndex = new Map<string, number>();
   for (const name of routines.keys()) routineIndex.set(name, m.declare());
   const handlerIndex = bodies.map(() => m.declare());
@@ -85,7 +89,11 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
     m.exportFunction(routine.name, index);
   }
   bodies.forEach((body, i) => m.define(handlerIndex[i]!, HANDLER_TYPE, ...compile(body, resolve)));
-  const loop = new RunLoop(m.type(HANDLER_TYPE), resolve, hot, options.profile ?? false);
+  const types = { handler: m.type(HANDLER_TYPE), region: m.type(REGION_TYPE) };
+  m.define(complete, HANDLER_TYPE, [], completeHandler(types.handler));
+  m.exportFunction("complete", complete);
+  m.exportTable("regions", REGIONS);
+  const loop = new RunLoop(types, resolve, hot, options.profile ?? false);
   m.define(run, { params: ["i32", "i32"], result: "i32" }, loop.locals.types, loop.code);
   m.exportFunction("run", run);
   m.table(handlerIndex);
@@ -112,9 +120,16 @@ function compile(body: Body, resolve: (c: Callee) => number): [locals: LocalPool
   return [locals.types, code];
 }
 
-/** Locals of the loop; `budget` is what is left of `given`. Hot cases take further ones behind them. */
-const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5 } as const;
+/** (record, base) → next record: the record's complete handler. */
+function completeHandler(type: number): Code {
+  return new Code().localGet(0).localGet(1).localGet(0).memory("i32.load16_u", RECORD.cold).callIndirect(type);
+}
+
+/** Locals of the loop; `budget` + `reserve` is what is left of `given`. Hot cases take further ones behind them. */
+const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6 } as const;
 const PARAMETERS = 2;
+/** Instructions between two samples: this many, and up to as many more. */
+const SAMPLE_EVERY = 1024;
 
 /** Labels that hot cases branch to. */
 interface LoopLabels {
@@ -130,20 +145,28 @@ interface LoopLabels {
  *   loop outer
  *     if record = 0 return exit
  *     if attention: one instruction through its complete handler, then attend; continue
- *     loop again { br_table hot … cold: record = table[record.cold](record, base) }
+ *     loop again { br_table hot … region: record, budget = regions[record.imm](…) · cold: record = table[record.cold](record, base) }
+ *
+ * The budget is dealt out in parts. When one is used up the record that a branch has just led to is noted as a sample.
  */
 class RunLoop {
   readonly code: Code = new Code();
   readonly locals: LocalPool = new LocalPool(PARAMETERS);
   readonly #resolve: (c: Callee) => number;
-  readonly #handlerType: number;
+  readonly #types: { readonly handler: number; readonly region: number };
 
-  constructor(handlerType: number, resolve: (c: Callee) => number, hot: readonly HotCase[], profile: boolean) {
-    this.#handlerType = handlerType;
+  constructor(
+    types: { readonly handler: number; readonly region: number },
+    resolve: (c: Callee) => number,
+    hot: readonly HotCase[],
+    profile: boolean,
+  ) {
+    this.#types = types;
     this.#resolve = resolve;
     const c = this.code;
     this.#pin();
-    c.localGet(LOCAL.given).localSet(LOCAL.budget);
+    c.localGet(LOCAL.given).localSet(LOCAL.reserve);
+    this.#deal();
     this.#call(resume, LOCAL.base).localSet(LOCAL.record);
     c.loop(); // outer
     c.localGet(LOCAL.record).op("i32.eqz").if();
@@ -153,6 +176,11 @@ class RunLoop {
     this.#fast(hot, profile);
     c.br(1); // outer
     c.end(); // out
+    c.localGet(LOCAL.reserve).if();
+    this.#sample();
+    this.#deal();
+    c.localGet(LOCAL.budget).i32(0).op("i32.ge_s").brIf(1); // outer
+    c.end();
     this.#leave();
     c.end(); // outer
     c.unreachable();
@@ -161,7 +189,7 @@ class RunLoop {
   /** Takes the loop's own locals out of the pool. */
   #pin(): void {
     this.locals.reset();
-    for (let i = PARAMETERS; i <= LOCAL.next; i++) this.locals.alloc("i32");
+    for (let i = PARAMETERS; i <= LOCAL.reserve; i++) this.locals.alloc("i32");
   }
 
   #call(r: Routine, ...locals: number[]): Code {
@@ -176,7 +204,36 @@ class RunLoop {
   /** The record's complete handler. */
   #complete(): Code {
     const c = this.code.localGet(LOCAL.record).localGet(LOCAL.base);
-    return c.localGet(LOCAL.record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#handlerType);
+    return c.localGet(LOCAL.record).memory("i32.load16_u", RECORD.cold).callIndirect(this.#types.handler);
+  }
+
+  /** Moves a part of the reserve into the budget: as much as the address of the record says, for samples at no fixed distance. */
+  #deal(): void {
+    const c = this.code;
+    c.localGet(LOCAL.record).i32(RECORD.size).op("i32.div_u").i32(SAMPLE_EVERY - 1).op("i32.and");
+    c.i32(SAMPLE_EVERY).op("i32.add").localTee(LOCAL.next);
+    c.localGet(LOCAL.reserve).localGet(LOCAL.next).localGet(LOCAL.reserve).op("i32.lt_u").op("select").localTee(LOCAL.next);
+    c.localGet(LOCAL.budget).op("i32.add").localSet(LOCAL.budget);
+    c.localGet(LOCAL.reserve).localGet(LOCAL.next).op("i32.sub").localSet(LOCAL.reserve);
+  }
+
+  /** Notes the record, and where it is, unless it is translated. */
+  #sample(): void {
+    const c = this.code;
+    c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot).i32(HOT_REGION).op("i32.ne");
+    this.#load("sampleCount").i32(SAMPLES_MAX).op("i32.lt_u").op("i32.and");
+    c.localGet(LOCAL.view).i32(0).op("i32.ne").op("i32.and").if();
+    const slot = (): Code => this.#load("sampleCount").i32(4).op("i32.shl").localGet(LOCAL.base).op("i32.add");
+    slot();
+    c.localGet(LOCAL.base).memory("i64.load", at("ripPage")).localGet(LOCAL.record).memory("i64.load16_u", RECORD.offset).op("i64.add");
+    c.memory("i64.store", SAMPLES);
+    slot().localGet(LOCAL.record).memory("i32.store", SAMPLES + 8);
+    slot();
+    this.#load("tlbView");
+    this.#load("mode").op("i32.or").memory("i32.store", SAMPLES + 12);
+    c.localGet(LOCAL.base);
+    this.#load("sampleCount").i32(1).op("i32.add").memory("i32.store", at("sampleCount"));
+    c.end();
   }
 
   #countDown(): Code {
@@ -208,7 +265,8 @@ class RunLoop {
     c.localGet(LOCAL.next).localSet(LOCAL.record);
     this.#load("tlbView").localSet(LOCAL.view);
     this.#countDown().op("i32.ge_s").brIf(0);
-    c.br(2); // out
+    // Not where a branch leads: no place for a sample.
+    c.i32(0).localSet(LOCAL.view).br(2); // out
     c.end(); // again
     c.end(); // attention or slow
     this.#call(attend, LOCAL.base, LOCAL.record, LOCAL.next).localSet(LOCAL.record);
@@ -218,14 +276,34 @@ class RunLoop {
     const c = this.code;
     const labels: LoopLabels = { cold: { kind: "block" }, again: { kind: "loop" }, out: { kind: "block" } };
     const outer = [undefined, labels.out, undefined, labels.again, labels.cold];
-    for (let i = 0; i < hot.length; i++) c.block();
+    const n = hot.length;
+    for (let i = 0; i < n + 1; i++) c.block();
     c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot);
-    // Case 0 is "none"; case n is hot[n - 1], whose code follows the n-th innermost end.
-    c.brTable([hot.length, ...hot.map((_, i) => i)], hot.length);
+    // Case 0 is "none"; case n is hot[n - 1], whose code follows the n-th innermost end; the region's follows the last.
+    c.brTable(
+      Array.from({ length: HOT_REGION }, (_, i) => (i === 0 || i > n ? n + 1 : i - 1)),
+      n,
+    );
     hot.forEach((h, i) => {
       c.end();
-      this.#hotCase(h, labels, [...outer, ...Array.from({ length: hot.length - 1 - i }, () => undefined)]);
+      this.#hotCase(h, labels, [...outer, ...Array.from({ length: n - i }, () => undefined)]);
     });
+    c.end();
+    this.#region();
+  }
+
+  /** Within `cold`, `again`, slow and `out`. */
+  #region(): void {
+    const c = this.code;
+    c.localGet(LOCAL.record).localGet(LOCAL.base).localGet(LOCAL.budget);
+    c.localGet(LOCAL.record).memory("i32.load", RECORD.imm).callIndirect(this.#types.region, 1);
+    c.localSet(LOCAL.budget).localTee(LOCAL.next).op("i32.eqz").if();
+    this.#load("currentRecord").localSet(LOCAL.record).br(3).end(); // slow
+    this.#load("attention").brIf(2); // slow
+    c.localGet(LOCAL.next).localSet(LOCAL.record);
+    this.#load("tlbView").localSet(LOCAL.view);
+    c.localGet(LOCAL.budget).i32(0).op("i32.ge_s").brIf(1); // again
+    c.br(3); // out
   }
 
   #hotCase(h: HotCase, labels: LoopLabels, outer: readonly (Label | undefined)[]): void {
@@ -249,7 +327,7 @@ class RunLoop {
   /** Adds the instructions of this run to `retired`. */
   #account(): void {
     const c = this.code.localGet(LOCAL.base).localGet(LOCAL.base).memory("i64.load", at("retired"));
-    c.localGet(LOCAL.given).localGet(LOCAL.budget).op("i32.sub").op("i64.extend_i32_u").op("i64.add").memory("i64.store", at("retired"));
+    c.localGet(LOCAL.given).localGet(LOCAL.budget).op("i32.sub").localGet(LOCAL.reserve).op("i32.sub").op("i64.extend_i32_u").op("i64.add").memory("i64.store", at("retired"));
   }
 
   /** The budget is used up: the address of the record becomes `rip`. */

@@ -3,17 +3,22 @@
 //   base + 0        state (state.ts)
 //        + 1000h    list of filled TLB entries, for quick flushes
 //        + 2000h    records that are executed once (page-crossing refetch, single fetches from devices)
+//        + 4000h    samples: what the interpreter was executing
 //        + 10000h   jump cache
 //        + 20000h   TLB views: user, supervisor, supervisor with AC, never filled
 //        + 60000h   code hash: host address → record
 //        + 160000h  record arena
 //        + 1160000h counters of a profiling module
+//        + 1260000h records of translated regions
 
 /** Host addresses (u32) of the TLB entries filled since the last flush; state slot `tlbCount` says how many, also beyond the list. */
 export const TLB_LIST = 0x1000;
 export const TLB_LIST_MAX = 1024;
 /** Room for the records of one block that is used once. */
 export const ONCE = 0x2000;
+/** Samples, 16 bytes each: { linear address u64, record u32, TLB view | mode u32 }; state slot `sampleCount` says how many. */
+export const SAMPLES = 0x4000;
+export const SAMPLES_MAX = 512;
 /** Direct-mapped, 16 bytes an entry: { linear address ^ jumpTag u64, record u32, unused u32 }. */
 export const JUMP_CACHE = 0x1_0000;
 export const JUMP_ENTRIES = 4096;
@@ -48,8 +53,14 @@ export const ARENA_SIZE = 0x100_0000;
 export const PROFILE: number = ARENA + ARENA_SIZE;
 const PROFILE_SIZE = 0x10_0000;
 
+/** Records that translated regions need beside their code (engine/region-cache.ts). */
+export const REGION_RECORDS: number = PROFILE + PROFILE_SIZE;
+export const REGION_RECORDS_SIZE = 0x40_0000;
+/** Regions that can be there at a time: entries of the interpreter module's second table. */
+export const REGIONS = 0x4000;
+
 /** Bytes from one processor's base to the next. */
-export const CPU_AREA: number = PROFILE + PROFILE_SIZE;
+export const CPU_AREA: number = REGION_RECORDS + REGION_RECORDS_SIZE;
 
 /**
  * A decoded instruction, 32 bytes. Operand fields A B C hold a register's byte offset in the state (GPRs), or 16 × its number
@@ -83,9 +94,13 @@ export const INTERNAL = {
   crossing: 3,
   /** The end of a block: goes on with the code at its own address. */
   end: 4,
+  /** The entry of a translated region, one instruction at a time: goes on with the record at `target`. */
+  region: 5,
 } as const;
 /** How many ids the internal handlers take. */
-export const INTERNAL_HANDLERS = 5;
+export const INTERNAL_HANDLERS = 6;
+/** The case of the fast loop that calls a translated region, whose number is the record's immediate. */
+export const HOT_REGION = 255;
 
 /** Bits of a record's `flags`. */
 export const RECORD_FLAGS = {

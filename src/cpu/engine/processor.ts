@@ -14,6 +14,7 @@ import { CodeCache } from "./code-cache.ts";
 import type { CpuHost, Engine, RegisterAccess, RunExit } from "./engine.ts";
 import type { Executor, HostFunctions } from "./executor.ts";
 import { CPU_AREA } from "./layout.ts";
+import { Translation, type TranslatorFactory } from "./translation.ts";
 import type { EnginePlan } from "./plan.ts";
 import type { EngineProgram } from "./program.ts";
 
@@ -39,6 +40,8 @@ export interface ProcessorOptions {
   readonly program: EngineProgram;
   readonly memory: GuestMemory;
   readonly host: CpuHost;
+  /** What translates hot code; without it everything is interpreted. */
+  readonly translator?: TranslatorFactory | undefined;
   /** Processors that the memory was laid out for (memoryLayout). */
   readonly cpus?: number;
   /** Number of this processor, 0 for the bootstrap processor. */
@@ -47,11 +50,12 @@ export interface ProcessorOptions {
 
 /** The virtual processor, run by the interpreter or the evaluator. */
 export class Processor implements Engine {
-  readonly kind: "evaluator" | "interpreter";
+  readonly kind: Engine["kind"];
   readonly registers: RegisterAccess;
   /** For tests, debuggers and helpers; not for devices. */
   readonly context: CpuContext;
   readonly cache: CodeCache;
+  readonly translation: Translation | undefined;
   readonly #executor: Executor;
   readonly #memory: GuestMemory;
   readonly #base: number;
@@ -60,17 +64,25 @@ export class Processor implements Engine {
 
   constructor(options: ProcessorOptions) {
     const { memory, host, program } = options;
-    this.kind = program.kind;
+    this.kind = options.translator ? "translator" : program.kind;
     this.#memory = memory;
     this.#host = host;
     this.#base = CPU_BASE + (options.index ?? 0) * CPU_AREA;
     this.#pageTable = memoryLayout(options.cpus ?? 1, memory.ramBytes).pageTable;
     this.#executor = program.execute(memory.wasm, this.#functions());
     this.context = new CpuContext(memory.view, this.#base, host, this.#executor);
+    this.translation = this.#makeTranslation(options.translator);
     this.cache = this.#makeCache(program.plan);
     this.registers = new Registers(this.context);
     memory.observe((at, length) => this.#deviceWrote(at, length));
     this.reset();
+  }
+
+  #makeTranslation(translator: TranslatorFactory | undefined): Translation | undefined {
+    const { linkage } = this.#executor;
+    if (!translator || !linkage) return undefined;
+    const { view, u8, wasm } = this.#memory;
+    return new Translation({ view, u8, memory: wasm, base: this.#base, linkage, code: () => this.cache }, translator);
   }
 
   #makeCache(plan: EnginePlan): CodeCache {
@@ -89,6 +101,7 @@ export class Processor implements Engine {
       nextPageHost: () => (this.#executor.call(ROUTINE.codeHost, this.#base, context.get64("ripPage") + 0x1000n) as number) >>> 0,
       fetchDevice: (offset) => this.#host.mmioRead(Number(context.get64("walkPhysical")) + offset, 1),
       requestFlush: () => this.kick(),
+      regions: this.translation?.regions,
     });
   }
 
@@ -135,6 +148,7 @@ export class Processor implements Engine {
     const accepts = c.get32("attention") !== 0 && c.get32("fault") === 0;
     const exit = EXITS[accepts && !acceptEvents(c) ? c.get32("exit") : this.#executor.run(this.#base, budget)];
     if (exit === undefined) throw new Error("Bug in Nido: the interpreter stopped without a reason");
+    this.translation?.look();
     return exit;
   }
 

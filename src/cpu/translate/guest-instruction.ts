@@ -25,7 +25,8 @@ export interface GuestInstruction {
   readonly addressBits: 16 | 32 | 64;
   readonly immediate: bigint;
   readonly flow: FlowKind;
-  /** Delta of a direct branch's target. */
+  /** A direct branch, and the delta of its target. */
+  readonly relative: boolean;
   readonly target: number;
 }
 
@@ -60,6 +61,7 @@ export function instructionOf(d: Decoder, rows: RowLookup, delta: number, host: 
     ripRelative: d.ripRelative,
     addressBits: d.address16 ? 16 : d.address32 ? 32 : 64,
     immediate: BigInt.asIntN(64, (BigInt(d.immHigh) << 32n) | BigInt(d.immLow >>> 0)),
+    relative: d.relative,
     flow: flowOfHandler(handler, d.relative),
     target: d.relative ? delta + d.length + d.immLow : 0,
   };

@@ -1,0 +1,130 @@
+// What is hot, and what comes of it: samples of the interpreter become requests to a translator, and its answers regions in force.
+import type { CodeCache } from "./code-cache.ts";
+import type { Linkage } from "./executor.ts";
+import { SAMPLES } from "./layout.ts";
+import { RegionCache, type RegionFunction, type RegionPlan } from "./region-cache.ts";
+import { at } from "../state.ts";
+
+/** Code to be translated: the entry's host address and mode, and where it was seen running. */
+export interface RegionRequest {
+  readonly host: number;
+  readonly mode: number;
+  /** Linear address of the entry's page. */
+  readonly linearPage: bigint;
+  /** Host address of the TLB view in which its pages are found. */
+  readonly view: number;
+}
+
+/** Regions compiled together: the function of regions[n] is exported as `n`. */
+export interface TranslatedBatch {
+  readonly module: WebAssembly.Module;
+  readonly regions: readonly RegionPlan[];
+}
+
+/** Something that translates, now or later, here or in another thread. */
+export interface Translator {
+  request(requests: readonly RegionRequest[]): void;
+}
+
+/** Where a translator finds the guest's code, and whom it gives what it made of it. */
+export interface TranslatorClient {
+  readonly memory: WebAssembly.Memory;
+  readonly base: number;
+  accept(batch: TranslatedBatch): void;
+  /** The requests have been dealt with, whatever came of them. */
+  done(requests: readonly RegionRequest[]): void;
+}
+
+/** Makes the translator of one processor. */
+export type TranslatorFactory = (client: TranslatorClient) => Translator;
+
+/** What translation needs of its processor. */
+export interface TranslationHost {
+  readonly view: DataView;
+  readonly u8: Uint8Array;
+  readonly memory: WebAssembly.Memory;
+  readonly base: number;
+  readonly linkage: Linkage;
+  readonly code: () => CodeCache;
+}
+
+/** Samples at one place that make it worth translating. */
+const THRESHOLD = 4;
+/** Places whose samples are counted; when there are more, counting begins again. */
+const MAX_PLACES = 0x1_0000;
+const MODE_MASK = 7;
+
+/** The hot code of one processor. */
+export class Translation {
+  readonly regions: RegionCache;
+  readonly #h: TranslationHost;
+  readonly #translator: Translator;
+  readonly #heat = new Map<number, number>();
+  /** Asked for and not answered yet. */
+  readonly #asked = new Set<number>();
+  /** Samples that make a place hot. */
+  threshold: number = THRESHOLD;
+  /** Requests made, regions got, and of these those that could not be put in force. */
+  requested = 0;
+  translated = 0;
+  refused = 0;
+
+  constructor(host: TranslationHost, translator: TranslatorFactory) {
+    this.#h = host;
+    this.regions = new RegionCache({
+      view: host.view,
+      u8: host.u8,
+      base: host.base,
+      table: host.linkage.table,
+      recordAt: (address, mode) => host.code().recordAt(address, mode),
+      guard: (address, length) => host.code().guard(address, length),
+    });
+    this.#translator = translator({ memory: host.memory, base: host.base, accept: (batch) => this.#accept(batch), done: (requests) => this.#done(requests) });
+  }
+
+  /** Looks at the samples taken since the last time. Between runs. */
+  look(): void {
+    const { view, base } = this.#h;
+    const count = view.getUint32(base + at("sampleCount"), true);
+    if (count === 0) return;
+    view.setUint32(base + at("sampleCount"), 0, true);
+    const requests: RegionRequest[] = [];
+    for (let i = 0; i < count; i++) {
+      const request = this.#note(base + SAMPLES + i * 16);
+      if (request) requests.push(request);
+    }
+    if (requests.length === 0) return;
+    this.requested += requests.length;
+    this.#translator.request(requests);
+  }
+
+  #note(sample: number): RegionRequest | undefined {
+    const { view, code } = this.#h;
+    const host = code().hostOf(view.getUint32(sample + 8, true));
+    if (host === 0) return undefined;
+    const seen = view.getUint32(sample + 12, true);
+    const mode = seen & MODE_MASK;
+    const key = host * 8 + mode;
+    const heat = (this.#heat.get(key) ?? 0) + 1;
+    if (this.#heat.size >= MAX_PLACES) this.#heat.clear();
+    this.#heat.set(key, heat);
+    // Asked for once; and again when that came to nothing and it has become twice as hot.
+    if (heat < this.threshold || (heat & (heat - 1)) !== 0 || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
+    this.#asked.add(key);
+    const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
+    return { host, mode, linearPage, view: seen & ~MODE_MASK };
+  }
+
+  #done(requests: readonly RegionRequest[]): void {
+    for (const { host, mode } of requests) this.#asked.delete(host * 8 + mode);
+  }
+
+  #accept({ module, regions }: TranslatedBatch): void {
+    const { memory, linkage } = this.#h;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory, ...linkage.functions } });
+    regions.forEach((plan, n) => {
+      this.translated++;
+      if (!this.regions.install(plan, exports[n] as RegionFunction)) this.refused++;
+    });
+  }
+}

@@ -1,0 +1,128 @@
+// From hot code to WebAssembly: follows it, builds its routine, and emits one module for all that is asked for together.
+import { Code } from "../../wasm/code.ts";
+import { ModuleBuilder } from "../../wasm/module-builder.ts";
+import { Decoder } from "../decode/decoder.ts";
+import type { ProgramGenerator } from "../engine/generator.ts";
+import { REGION_TYPE } from "../engine/interpreter-module.ts";
+import { INTERNAL, INTERNAL_HANDLERS, RECORD } from "../engine/layout.ts";
+import type { RegionPlan } from "../engine/region-cache.ts";
+import type { RegionRequest, TranslatedBatch } from "../engine/translation.ts";
+import { emit, LocalPool } from "../ir/emit.ts";
+import type { Callee } from "../ir/types.ts";
+import type { Handler } from "../isa/handlers.ts";
+import { MODE } from "../state.ts";
+import { discover, type RegionGraph } from "./graph.ts";
+import type { GuestInstruction } from "./guest-instruction.ts";
+import { MemorySource } from "./memory-source.ts";
+import { buildRegion, type RegionBody } from "./region.ts";
+import { isTranslatable } from "./region-sem.ts";
+import type { CodeSource } from "./source.ts";
+
+/** A region on its way into a module. */
+interface Draft {
+  readonly plan: RegionPlan;
+  readonly region: RegionBody;
+}
+
+/** Translates the code of one machine's memory. */
+export class RegionTranslator {
+  readonly #handlers: readonly Handler[];
+  readonly #decoder: Decoder;
+
+  constructor(generator: Pick<ProgramGenerator, "set" | "plan">) {
+    this.#handlers = generator.set.handlers;
+    this.#decoder = new Decoder(generator.plan.tables);
+  }
+
+  /** One module with all requested regions that can be made; undefined when there are none. */
+  translate(buffer: ArrayBuffer | SharedArrayBuffer, base: number, requests: readonly RegionRequest[]): TranslatedBatch | undefined {
+    const drafts = requests
+      .map((r) => (isTranslatable(r.mode) ? this.draft(new MemorySource(buffer, base, r), r.host) : undefined))
+      .filter((d) => d !== undefined);
+    if (drafts.length === 0) return undefined;
+    return { module: new WebAssembly.Module(moduleOf(drafts)), regions: drafts.map((d) => d.plan) };
+  }
+
+  /** The region that begins at a host address in the source's origin page. */
+  draft(source: CodeSource, host: number): Draft | undefined {
+    const graph = discover(source, this.#decoder, (d) => this.#handlers[d.handler - INTERNAL_HANDLERS]!, host & 0xfff);
+    if (!graph) return undefined;
+    const region = buildRegion(graph, source.mode & MODE.long ? "long" : "legacy");
+    return { region, plan: planOf(source, host, graph, region) };
+  }
+}
+
+function planOf(source: CodeSource, host: number, graph: RegionGraph, region: RegionBody): RegionPlan {
+  const bytes = new Uint8Array(graph.ranges.reduce((n, r) => n + r.length, 0));
+  let at = 0;
+  for (const r of graph.ranges) {
+    bytes.set(source.u8.subarray(r.host, r.host + r.length), at);
+    at += r.length;
+  }
+  return {
+    host,
+    mode: source.mode,
+    ranges: graph.ranges,
+    bytes,
+    records: recordsOf(region.called),
+    instructions: graph.blocks.reduce((n, b) => n + b.instructions.length, 0),
+  };
+}
+
+/** The records of called instructions, each followed by one that goes on behind it. */
+function recordsOf(called: readonly GuestInstruction[]): Uint8Array {
+  const bytes = new Uint8Array(called.length * 2 * RECORD.size);
+  const view = new DataView(bytes.buffer);
+  called.forEach((i, n) => {
+    const r = n * 2 * RECORD.size;
+    const offset = i.delta & 0xfff;
+    view.setUint16(r + RECORD.cold, i.handler.id, true);
+    bytes[r + RECORD.len] = i.length;
+    view.setUint16(r + RECORD.offset, offset, true);
+    view.setUint16(r + RECORD.n, 1, true);
+    bytes.set(i.fields, r + RECORD.a);
+    bytes[r + RECORD.base] = i.base;
+    bytes[r + RECORD.index] = i.index;
+    bytes[r + RECORD.scale] = i.scale;
+    bytes[r + RECORD.seg] = i.seg;
+    bytes[r + RECORD.flags] = (i.addressBits === 32 ? 1 : i.addressBits === 16 ? 2 : 0) | (i.segment << 2);
+    view.setInt32(r + RECORD.disp, i.ripRelative ? i.displacement + offset + i.length : i.displacement, true);
+    view.setBigInt64(r + RECORD.imm, i.relative ? BigInt(i.target - i.delta + offset) : i.immediate, true);
+    const behind = r + RECORD.size;
+    view.setUint16(behind + RECORD.cold, INTERNAL.end, true);
+    view.setUint16(behind + RECORD.offset, offset + i.length, true);
+    view.setUint16(behind + RECORD.n, 1, true);
+  });
+  return bytes;
+}
+
+/** A module that exports the regions' functions as `0`, `1`, … */
+export function moduleOf(drafts: readonly { readonly region: RegionBody }[]): Uint8Array {
+  const m = new ModuleBuilder();
+  m.importMemory("env", "memory", 1, 65536, true);
+  const imports = new Map<string, number>();
+  // Functions are imported as they are met: bodies are emitted first, into code that knows its callees by number.
+  const emitted = drafts.map(({ region }) => emitRegion(region, (c) => importOf(m, imports, c)));
+  emitted.forEach(({ code, locals }, n) => {
+    const index = m.declare();
+    m.define(index, REGION_TYPE, locals, code);
+    m.exportFunction(String(n), index);
+  });
+  return m.finish();
+}
+
+function importOf(m: ModuleBuilder, imports: Map<string, number>, callee: Callee): number {
+  const known = imports.get(callee.name);
+  if (known !== undefined) return known;
+  const index = m.importFunction("env", callee.name, { params: callee.params, result: callee.result });
+  imports.set(callee.name, index);
+  return index;
+}
+
+function emitRegion({ body, results }: RegionBody, resolve: (c: Callee) => number): { code: Code; locals: LocalPool["types"] } {
+  const code = new Code();
+  const locals = new LocalPool(body.signature.params.length);
+  emit(body, { code, locals, params: [0, 1, 2], resolve });
+  for (const v of results) code.localGet(v.index);
+  return { code, locals: locals.types };
+}
