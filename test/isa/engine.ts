@@ -1,6 +1,7 @@
 // Nido's engines as what cases run on: a Processor with the address space that case.ts describes, and handlers that halt.
 import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import { memoryLayout, Processor } from "../../src/cpu/engine/processor.ts";
+import { ForcedTranslation } from "./forced-translation.ts";
 import { NO_DEVICES } from "../../src/testing/no-devices.ts";
 import { X87, XMM } from "../../src/cpu/state.ts";
 import { GuestMemory } from "../../src/memory/guest-memory.ts";
@@ -52,6 +53,9 @@ const INT3 = 0xcc;
 const TF = 0x100n;
 const MAX_INSTRUCTIONS = 100_000;
 
+/** Ways to run a case. */
+export type VectorEngineKind = "evaluator" | "interpreter" | "warm interpreter" | "translator";
+
 /** One of Nido's engines, ready for cases. Engines may share a program. */
 export class ProcessorVectorEngine implements VectorEngine {
   readonly name: string;
@@ -59,13 +63,20 @@ export class ProcessorVectorEngine implements VectorEngine {
   readonly #memory: GuestMemory;
   readonly #before = new Uint8Array(DATA_BYTES);
   readonly #warm: boolean;
+  readonly #forced: ForcedTranslation | undefined;
 
-  /** @param warm run each case twice, the second time with the TLB as the first left it: the memory accesses of the fast loop */
-  constructor(kind: "evaluator" | "interpreter", program: ProgramGenerator = new ProgramGenerator(), warm: boolean = false) {
-    this.name = warm ? `warm ${kind}` : kind;
-    this.#warm = warm;
+  /**
+   * @param kind "warm interpreter" and "translator" run each case twice, the second time with the TLB as the first left it: the
+   * memory accesses of the fast loop, and those of translated code
+   */
+  constructor(kind: VectorEngineKind, program: ProgramGenerator = new ProgramGenerator()) {
+    this.name = kind;
+    this.#warm = kind === "warm interpreter" || kind === "translator";
     this.#memory = new GuestMemory(RAM_BYTES, memoryLayout(1, RAM_BYTES).ramBase);
-    this.processor = new Processor({ program: program[kind](), memory: this.#memory, host: NO_DEVICES });
+    const forced = kind === "translator" ? new ForcedTranslation(program) : undefined;
+    const engine = kind === "evaluator" ? program.evaluator() : program.interpreter();
+    this.processor = new Processor({ program: engine, memory: this.#memory, host: NO_DEVICES, translator: forced?.factory });
+    this.#forced = forced;
     this.#mapPages();
     this.#writeSystemPages();
     this.#memory.write(PHYSICAL.code, new Uint8Array(CODE_BYTES).fill(INT3));
@@ -83,8 +94,10 @@ export class ProcessorVectorEngine implements VectorEngine {
     this.#memory.write(PHYSICAL.data, before);
     this.#memory.write(codeAt, test.code);
     this.#load(test);
-    if (keepTlb) this.#commitWithTlb();
-    else this.processor.registers.commit();
+    if (keepTlb) {
+      this.#commitWithTlb();
+      this.#forced?.translate(this.#memory.hostOffset(codeAt, 1), test.state.rip, this.processor);
+    } else this.processor.registers.commit();
     const result = this.#finish(test, this.#execute(), before);
     this.#memory.write(codeAt, new Uint8Array(test.code.length).fill(INT3));
     return result;

@@ -13,7 +13,7 @@ describe.skipIf(files.length === 0)(`vectors from silicon${files.length === 0 ? 
   // Cold handlers and, with translations kept from case to case, the fast loop.
   for (const [engine, every] of [
     [new ProcessorVectorEngine("interpreter", program), 1],
-    [new ProcessorVectorEngine("interpreter", program, true), 4],
+    [new ProcessorVectorEngine("warm interpreter", program), 4],
     [new ProcessorVectorEngine("evaluator", program), 1],
   ] as const) {
     const sum = { cases: 0, rows: 0, different: 0 };

@@ -137,6 +137,7 @@ export class RegionCache {
     const behind = records + RECORD.size;
     u8.fill(0, behind, behind + RECORD.size);
     view.setUint16(behind + RECORD.cold, INTERNAL.region, true);
+    view.setUint16(behind + RECORD.offset, view.getUint16(record + RECORD.offset, true) + u8[record + RECORD.len]!, true);
     view.setInt32(behind + RECORD.target, record + RECORD.size, true);
     u8.set(plan.records, records + 2 * RECORD.size);
     view.setUint16(record + RECORD.cold, INTERNAL.region, true);

@@ -321,11 +321,13 @@ export class Builder {
   /** A value chosen by control flow: only the taken side is evaluated. */
   choose(c: Expr, a: () => Expr, b: () => Expr): Expr {
     if (c.op === "const") return c.imm === 0 ? b() : a();
-    let e: Expr | undefined;
-    const t = this.nested(() => (e = a()));
-    assert(e, "the first side of a choice has a value");
-    const v = this.#variable(e.type);
-    t.push({ k: "set", v, e });
+    let chosen: Variable | undefined;
+    const t = this.nested(() => {
+      const e = a();
+      chosen = this.#variable(e.type);
+      this.set(chosen, e);
+    });
+    const v = chosen!;
     const f = this.nested(() => this.set(v, b()));
     this.#block.push({ k: "if", c, then: t, else: f });
     return this.get(v);

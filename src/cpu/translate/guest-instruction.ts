@@ -33,6 +33,8 @@ export interface GuestInstruction {
 /** The handler of what a decoder has just decoded. */
 export type RowLookup = (decoder: Decoder) => Handler;
 
+/** Instructions that go on elsewhere, or seldom behind themselves. */
+const LEAVES = /^(INT.*|UD\d|HLT|SYS.*|IRET.*)$/;
 const CONDITIONAL = /^(J(?!MP).*|LOOP.*)$/;
 
 function flowOfHandler(h: Handler, relative: boolean): FlowKind {
@@ -40,7 +42,7 @@ function flowOfHandler(h: Handler, relative: boolean): FlowKind {
   if (relative) return name === "JMP" ? "jump" : name === "CALL" ? "call" : CONDITIONAL.test(name) ? "conditional" : "leave";
   if (name === "RET") return "return";
   if (name === "JMP" || name === "CALL") return "indirect";
-  return h.form.attributes.has("end") ? "leave" : "next";
+  return h.form.attributes.has("end") || LEAVES.test(name) ? "leave" : "next";
 }
 
 /** What the decoder holds, as an instruction at `delta`. */

@@ -53,6 +53,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 
   protected override beginInstruction(): void {
     super.beginInstruction();
+    this.#hasStored = false;
     this.#linears.clear();
     this.#hosts.clear();
     this.#direct.clear();
@@ -159,7 +160,14 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     this.#hosts.set(linear, this.#host(linear, width >> 3, TLB.write));
   }
 
+  /** What has been stored may not be read before an exit: executed again, the instruction would find it. */
+  #requireUnstored(): void {
+    if (this.#hasStored) throw new NotInlinable("a load behind a store");
+  }
+  #hasStored = false;
+
   override loadMemory(linear: Expr, width: number): Expr {
+    this.#requireUnstored();
     const op = width === 64 ? "i64.load" : width === 32 ? "i64.load32_u" : width === 16 ? "i64.load16_u" : "i64.load8_u";
     return this.load(op, this.#host(linear, width >> 3, TLB.read));
   }
@@ -170,6 +178,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   }
 
   override load128(linear: Expr): Expr {
+    this.#requireUnstored();
     return this.load("v128.load", this.#host(linear, 16, TLB.read));
   }
 
@@ -179,6 +188,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 
   /** Doing it again does no harm, so that an exit may follow. */
   #toMemory(op: string, host: Expr, e: Expr): void {
+    this.#hasStored = true;
     if (!this.isDead) this.store(op, host, e);
   }
 
