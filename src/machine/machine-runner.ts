@@ -76,6 +76,7 @@ class VirtualMachine implements RunningMachine {
     this.#board = this.#buildBoard(config, memory, disks);
     this.#engine = new Processor({
       program,
+      translator: host.translator,
       memory,
       host: cpuHost(this.#board, {
         clock: this.#clock,

@@ -1,5 +1,6 @@
 // Where a machine meets its host. The host side (thread.ts, and above it SDK and command line) implements MachineHost and calls
 // RunningMachine; the machine side (machine-runner.ts) does the reverse. Both live in the machine's own thread.
+import type { TranslatorFactory } from "../cpu/engine/translation.ts";
 import type { ByteStore } from "../disk/byte-store.ts";
 import type { VmError } from "../support/errors.ts";
 import type { Log } from "../support/log.ts";
@@ -63,6 +64,8 @@ export interface MachineHost {
   readonly disks: readonly ByteStore[];
   /** The interpreter that the build generated, compiled; undefined has the machine generate it, which takes a second and 100 MB. */
   readonly interpreter: WebAssembly.Module | undefined;
+  /** What translates hot code, if anything does. */
+  readonly translator?: TranslatorFactory | undefined;
   readonly clock: HostClock;
   readonly log: Log;
   /** Fills with bytes fit for keys. */

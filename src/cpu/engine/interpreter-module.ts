@@ -210,7 +210,11 @@ class RunLoop {
   /** Moves a part of the reserve into the budget: as much as the address of the record says, for samples at no fixed distance. */
   #deal(): void {
     const c = this.code;
-    c.localGet(LOCAL.record).i32(RECORD.size).op("i32.div_u").i32(SAMPLE_EVERY - 1).op("i32.and");
+    c.localGet(LOCAL.record)
+      .i32(RECORD.size)
+      .op("i32.div_u")
+      .i32(SAMPLE_EVERY - 1)
+      .op("i32.and");
     c.i32(SAMPLE_EVERY).op("i32.add").localTee(LOCAL.next);
     c.localGet(LOCAL.reserve).localGet(LOCAL.next).localGet(LOCAL.reserve).op("i32.lt_u").op("select").localTee(LOCAL.next);
     c.localGet(LOCAL.budget).op("i32.add").localSet(LOCAL.budget);
@@ -227,10 +231,14 @@ class RunLoop {
     slot();
     c.localGet(LOCAL.base).memory("i64.load", at("ripPage")).localGet(LOCAL.record).memory("i64.load16_u", RECORD.offset).op("i64.add");
     c.memory("i64.store", SAMPLES);
-    slot().localGet(LOCAL.record).memory("i32.store", SAMPLES + 8);
+    slot()
+      .localGet(LOCAL.record)
+      .memory("i32.store", SAMPLES + 8);
     slot();
     this.#load("tlbView");
-    this.#load("mode").op("i32.or").memory("i32.store", SAMPLES + 12);
+    this.#load("mode")
+      .op("i32.or")
+      .memory("i32.store", SAMPLES + 12);
     c.localGet(LOCAL.base);
     this.#load("sampleCount").i32(1).op("i32.add").memory("i32.store", at("sampleCount"));
     c.end();
@@ -327,7 +335,14 @@ class RunLoop {
   /** Adds the instructions of this run to `retired`. */
   #account(): void {
     const c = this.code.localGet(LOCAL.base).localGet(LOCAL.base).memory("i64.load", at("retired"));
-    c.localGet(LOCAL.given).localGet(LOCAL.budget).op("i32.sub").localGet(LOCAL.reserve).op("i32.sub").op("i64.extend_i32_u").op("i64.add").memory("i64.store", at("retired"));
+    c.localGet(LOCAL.given)
+      .localGet(LOCAL.budget)
+      .op("i32.sub")
+      .localGet(LOCAL.reserve)
+      .op("i32.sub")
+      .op("i64.extend_i32_u")
+      .op("i64.add")
+      .memory("i64.store", at("retired"));
   }
 
   /** The budget is used up: the address of the record becomes `rip`. */

@@ -165,8 +165,8 @@ export class RegionCache {
   invalidate(page: number, from: number, to: number): void {
     const regions = this.#pages.get(page);
     if (!regions) return;
-    for (const region of [...regions]) {
-      if (!region.plan.ranges.some(({ host, length }) => host < to && host + length > from)) continue;
+    const isHit = ({ plan }: Region): boolean => plan.ranges.some(({ host, length }) => host < to && host + length > from);
+    for (const region of [...regions].filter(isHit)) {
       this.#suspend(region);
       this.invalidated++;
     }

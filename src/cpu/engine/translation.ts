@@ -79,7 +79,12 @@ export class Translation {
       recordAt: (address, mode) => host.code().recordAt(address, mode),
       guard: (address, length) => host.code().guard(address, length),
     });
-    this.#translator = translator({ memory: host.memory, base: host.base, accept: (batch) => this.#accept(batch), done: (requests) => this.#done(requests) });
+    this.#translator = translator({
+      memory: host.memory,
+      base: host.base,
+      accept: (batch) => this.#accept(batch),
+      done: (requests) => this.#done(requests),
+    });
   }
 
   /** Looks at the samples taken since the last time. Between runs. */

@@ -321,16 +321,17 @@ export class Builder {
   /** A value chosen by control flow: only the taken side is evaluated. */
   choose(c: Expr, a: () => Expr, b: () => Expr): Expr {
     if (c.op === "const") return c.imm === 0 ? b() : a();
-    let chosen: Variable | undefined;
+    let v: Variable | undefined;
     const t = this.nested(() => {
       const e = a();
-      chosen = this.#variable(e.type);
-      this.set(chosen, e);
+      v = this.#variable(e.type);
+      this.set(v, e);
     });
-    const v = chosen!;
-    const f = this.nested(() => this.set(v, b()));
+    assert(v, "the first side of a choice has a value");
+    const chosen = v;
+    const f = this.nested(() => this.set(chosen, b()));
     this.#block.push({ k: "if", c, then: t, else: f });
-    return this.get(v);
+    return this.get(chosen);
   }
 
   /** Repeats `body` for ever; leave by `leave` or `return`. */

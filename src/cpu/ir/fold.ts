@@ -9,11 +9,13 @@ const foldable = (name: string): boolean => !name.includes("div") && !name.inclu
 
 /** The constant that an operator of constants gives, undefined when there is none. */
 export function foldConstants(name: string, type: Type, args: readonly Expr[]): Expr | undefined {
-  if (!args.every(isConstant) || !foldable(name)) return undefined;
+  if (args.length === 0 || !args.every(isConstant) || !foldable(name)) return undefined;
   const operator = integerOperator(name);
   if (!operator) return undefined;
-  const [a, b] = args.map(({ type: t, imm }) => (t === "i64" ? BigInt.asUintN(64, imm as bigint) : (imm as number)));
-  const value = operator(a!, b!);
+  const valueOf = ({ type: t, imm }: Expr): number | bigint => (t === "i64" ? BigInt.asUintN(64, imm as bigint) : (imm as number));
+  const a = valueOf(args[0]!);
+  // Operators of one value look at the first only.
+  const value = operator(a, args[1] ? valueOf(args[1]) : a);
   const imm = type === "i64" ? BigInt.asIntN(64, value as bigint) : (value as number) | 0;
   return { op: "const", type, args: [], imm, impure: false, uses: 0, user: undefined };
 }

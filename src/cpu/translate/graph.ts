@@ -91,7 +91,7 @@ class Discovery {
 
   /** Decodes from `delta` on to the end of its run, and gives where that leads: likely ways first. */
   #follow(delta: number): readonly Way[] {
-    for (let at = delta; ; ) {
+    for (let at = delta; ;) {
       if (this.#instructions.has(at)) return [];
       const i = this.#decode(at);
       this.#instructions.set(at, i);
@@ -103,7 +103,12 @@ class Discovery {
       }
       if (flow.kind === "jump") return [{ to: flow.target, sure: true }];
       const isBranch = flow.kind === "conditional" || flow.kind === "call";
-      return isBranch ? [{ to: flow.next, sure: true }, { to: flow.target, sure: false }] : [];
+      return isBranch
+        ? [
+            { to: flow.next, sure: true },
+            { to: flow.target, sure: false },
+          ]
+        : [];
     }
   }
 
@@ -146,7 +151,7 @@ class Discovery {
 
   #block(delta: number, at: ReadonlyMap<number, number>): Omit<Block, "successors"> {
     const instructions: GuestInstruction[] = [];
-    for (let d = delta; ; ) {
+    for (let d = delta; ;) {
       const i = this.#instructions.get(d);
       // Reached the end of what was decoded, or the next block.
       if (i === undefined || (d !== delta && at.has(d))) return { delta, instructions, flow: { kind: "next", next: d } };

@@ -38,7 +38,8 @@ export abstract class KeptSem extends Sem {
   readonly #offsets = new Map<Expr, number>();
   #known = new Map<Variable, Expr>();
   /** Variables written in the lists under construction, innermost last. */
-  readonly #scopes: Set<Variable>[] = [new Set()];
+  readonly #scopes: Set<Variable>[] = [];
+  #scope = new Set<Variable>();
   /** Writes of the present instruction, made when it ends. */
   readonly #pending = new Map<Variable, Expr>();
   /** How deep `#scopes` was when the instruction began. */
@@ -92,6 +93,7 @@ export abstract class KeptSem extends Sem {
       this.#pending.clear();
       this.#known = known;
       this.#dead = false;
+      this.#scope = this.#scopes[level] ?? this.#scope;
       this.#scopes.length = level;
       this.beginInstruction();
       instead(error);
@@ -167,7 +169,7 @@ export abstract class KeptSem extends Sem {
 
   #note(v: Variable): void {
     this.kept.dirty.add(v);
-    this.#scopes.at(-1)!.add(v);
+    this.#scope.add(v);
   }
 
   /** Lets the instruction's writes be known without making them part of it: for what is written before its end. */
@@ -202,15 +204,16 @@ export abstract class KeptSem extends Sem {
   }
 
   #open(): Set<Variable> {
-    const scope = new Set<Variable>();
-    this.#scopes.push(scope);
-    return scope;
+    this.#scopes.push(this.#scope);
+    this.#scope = new Set();
+    return this.#scope;
   }
 
   #close(scope: Set<Variable>): void {
-    assert(this.#scopes.pop() === scope, "lists end in order");
-    const outer = this.#scopes.at(-1)!;
+    const outer = this.#scopes.pop();
+    assert(outer && scope === this.#scope, "lists end in order");
     for (const v of scope) outer.add(v);
+    this.#scope = outer;
   }
 
   /** Whatever was written inside may have happened behind it. */
@@ -381,4 +384,3 @@ function accessOf(op: string): AccessShape {
   shapes.set(op, shape);
   return shape;
 }
-

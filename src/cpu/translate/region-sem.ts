@@ -354,4 +354,3 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 export function isTranslatable(mode: number): boolean {
   return mode === MODE.long || mode === (MODE.code32 | MODE.stack32);
 }
-

@@ -66,12 +66,10 @@ class RegionBuilder extends RegionSem {
   readonly #view: Variable;
   readonly #origin: Expr;
   readonly #copy: Expr;
-  readonly #entryList: Stmt[];
   readonly #called: GuestInstruction[] = [];
   /** Lists that store and load everything kept, filled in when it is known what that is. */
   readonly #spills: Stmt[][] = [];
   readonly #reloads: Stmt[][] = [];
-  readonly #linears = new Map<number, Expr>();
   #block!: Block;
   #index = 0;
   #executed = 0;
@@ -91,15 +89,8 @@ class RegionBuilder extends RegionSem {
     this.#back = this.declare("i32");
     this.#target = this.declare("i64");
     this.#view = this.declare("i32");
-    let origin: Expr | undefined;
-    let copy: Expr | undefined;
-    this.#entryList = this.collect(() => {
-      origin = this.loadSlot("i64.load", slot("ripPage"));
-      copy = this.get(this.#next);
-      copy = super.load("i32.load", copy, RECORD.target);
-    });
-    this.#origin = origin!;
-    this.#copy = copy!;
+    this.#origin = this.loadSlot("i64.load", slot("ripPage"));
+    this.#copy = super.load("i32.load", this.get(this.#next), RECORD.target);
   }
 
   build(): RegionBody {
@@ -116,7 +107,7 @@ class RegionBuilder extends RegionSem {
     const done: Stmt = {
       k: "block",
       label: this.#done,
-      body: [...this.#entryList, ...checks, ...this.collect(() => this.#reload()), leave, ...tail.store],
+      body: [...checks, ...this.collect(() => this.#reload()), leave, ...tail.store],
     };
     this.append([done]);
     return { body: this.finish(), results: [this.#next, this.#budget], called: this.#called };
@@ -375,4 +366,3 @@ function reducible(successors: readonly (readonly number[])[]): readonly (readon
 function size(list: readonly Stmt[]): number {
   return list.reduce((n, s) => n + 1 + children(s).reduce((m, inner) => m + size(inner), 0), 0);
 }
-

@@ -21,8 +21,7 @@ function reversePostorder(successors: Successors): number[] {
   const state = new Uint8Array(successors.length);
   const stack: [node: number, next: number][] = [[0, 0]];
   state[0] = 1;
-  while (stack.length > 0) {
-    const top = stack.at(-1)!;
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const [node, next] = top;
     const to = successors[node]![next];
     if (to === undefined) {
@@ -49,7 +48,7 @@ function dominators(order: readonly number[], position: readonly number[], prede
     }
     return a;
   };
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (let i = 1; i < order.length; i++) {
       let found = -1;
