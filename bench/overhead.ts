@@ -15,7 +15,9 @@ export interface TrueRun {
   /** Milliseconds from the start of the program to the first guest instruction. */
   readonly firstInstructionMs: number;
   /** Resident bytes of the process without the guest's RAM, at most. */
-  readonly overheadBytes: number;
+  readonly residentBytes: number;
+  /** Those of them that are no pages of files, which the host has only once and takes back at will: Node's executable. */
+  readonly ownBytes: number;
   /** Guest instructions, in millions, in a second of the interpreter's time. */
   readonly mips: number;
 }

@@ -9,7 +9,7 @@ const RAM_BYTES = Number(process.env["NIDO_PROBE_RAM"]);
 const RETIRED = Number(process.env["NIDO_PROBE_RETIRED"]);
 const PAGE = 4096;
 /** Slots of what the machine's thread measures. */
-const SLOT = { first: 0, running: 1, retired: 2, overhead: 3 };
+const SLOT = { first: 0, running: 1, retired: 2, resident: 3, own: 4 };
 /** Milliseconds between looks at the memory. */
 const LOOK_MS = 100;
 
@@ -31,8 +31,8 @@ function inMainThread() {
   syncBuiltinESMExports();
   process.on("exit", () => {
     if (REPORT === undefined) return;
-    const [first = 0, running = 0, retired = 0, overheadBytes = 0] = measured;
-    writeFileSync(REPORT, JSON.stringify({ firstInstructionMs: first, mips: retired / running / 1000, overheadBytes }));
+    const [first = 0, running = 0, retired = 0, residentBytes = 0, ownBytes = 0] = measured;
+    writeFileSync(REPORT, JSON.stringify({ firstInstructionMs: first, mips: retired / running / 1000, residentBytes, ownBytes }));
   });
 }
 
@@ -64,14 +64,27 @@ function inMachineThread(measured) {
         measured[SLOT.retired] = Number(view.getBigUint64(base + RETIRED, true));
         if (ended - looked > LOOK_MS) {
           looked = ended;
-          const overhead = process.memoryUsage.rss() - residentRam(memory.buffer.byteLength);
-          measured[SLOT.overhead] = Math.max(measured[SLOT.overhead] ?? 0, overhead);
+          const { resident, files } = processMemory();
+          const ram = residentRam(memory.buffer.byteLength);
+          measured[SLOT.resident] = Math.max(measured[SLOT.resident] ?? 0, resident - ram);
+          measured[SLOT.own] = Math.max(measured[SLOT.own] ?? 0, resident - files - ram);
         }
         return exit;
       };
       Object.defineProperty(this, "exports", { value: { ...this.exports, run: timed } });
     }
   };
+}
+
+/**
+ * Bytes that this process has in memory, and how many of them are pages of files, Node's executable first of all: the host has those
+ * once, however many programs run it, and takes them back at will.
+ */
+function processMemory() {
+  const status = readFileSync("/proc/self/status", "latin1");
+  /** @param {string} name */
+  const bytes = (name) => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? Number.NaN);
+  return { resident: bytes("VmRSS"), files: bytes("RssFile") };
 }
 
 /**

@@ -8,8 +8,8 @@ import { ROOT } from "../scripts/setup.mjs";
 /** Imports and exports from other files that are there at run time; type imports are not. */
 const STATIC = /^(?:import|export) (?!type )(?:[^;"]*? from )?"(\.[^"]+)"/gm;
 
-/** Files that a module loads, itself included, relative to the root. */
-function loaded(entry: string): ReadonlySet<string> {
+/** Files that modules load, themselves included, relative to the root. */
+function loaded(...entries: readonly string[]): ReadonlySet<string> {
   const found = new Set<string>();
   const visit = (path: string): void => {
     const name = relative(ROOT, path).replaceAll("\\", "/");
@@ -17,12 +17,13 @@ function loaded(entry: string): ReadonlySet<string> {
     found.add(name);
     for (const [, to] of readFileSync(path, "utf8").matchAll(STATIC)) visit(join(dirname(path), to!));
   };
-  visit(join(ROOT, entry));
+  for (const entry of entries) visit(join(ROOT, entry));
   return found;
 }
 
 const DEFINITIONS = /^src\/(cpu\/(isa|ir|mmu\/(?!control\.ts)|engine\/(generator|evaluator|interpreter-module|routines|hot))|wasm)/;
-const worker = loaded("src/host/node/worker.ts");
+/** The entry loads the runner while the interpreter is compiled. */
+const worker = loaded("src/host/node/worker.ts", "src/machine/machine-runner.ts");
 
 describe("the thread of a machine", () => {
   it("holds processor, board and devices", () => {

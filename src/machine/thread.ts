@@ -27,8 +27,8 @@ export interface ThreadPlatform {
   readonly embeddedGuest: { readonly kernel: FileSource; readonly initrd: FileSource };
   /** The interpreter's module, compiled, if the build left one. */
   loadInterpreter(): Promise<WebAssembly.Module | undefined>;
-  /** The thread no longer needs these bytes, which it got from `readFile`: their memory may be given back at once. */
-  release(bytes: Uint8Array): void;
+  /** The thread no longer needs these bytes, which it got from `readFile`; resolves when their memory has been given back. */
+  release(bytes: Uint8Array): Promise<void>;
   openDisk(disk: DiskConfig): Promise<ByteStore>;
   /** A file for the serial console's output, emptied first. */
   openLog(path: string): LogFile;
@@ -106,15 +106,12 @@ export class MachineThread {
   async #open(config: ResolvedMachineConfig): Promise<void> {
     this.#config = config;
     this.#platform.checkMemory(config.memoryBytes);
-    // It compiles in the background while the files are read.
-    const interpreter = this.#platform.loadInterpreter();
-    interpreter.catch(() => {});
     const embedded = config.kernel === undefined ? this.#platform.embeddedGuest : undefined;
     const kernel = await this.#platform.readFile("kernel", config.kernel ?? this.#platform.embeddedGuest.kernel, config.memoryBytes);
     const initrdSource = config.initrd ?? embedded?.initrd;
     const initrd = initrdSource === undefined ? undefined : await this.#platform.readFile("initrd", initrdSource, config.memoryBytes);
     const disks: ByteStore[] = [];
-    const files = { kernel, initrd, disks, interpreter: await interpreter, serialLog: undefined };
+    const files = { kernel, initrd, disks, interpreter: await this.#platform.loadInterpreter(), serialLog: undefined };
     this.#files = files;
     for (const disk of config.disks) disks.push(await this.#platform.openDisk(disk));
     if (config.serial.kind === "file") this.#files = { ...files, serialLog: this.#platform.openLog(config.serial.path) };
@@ -126,7 +123,8 @@ export class MachineThread {
     const files = this.#files;
     if (config === undefined || files === undefined) throw new Error("Bug in Nido: start before open");
     const machine = await this.#create({ ...config, command: command ?? config.command }, this.#host(files));
-    for (const bytes of [files.kernel, files.initrd]) if (bytes !== undefined) this.#platform.release(bytes);
+    // Before the guest takes memory of its own.
+    for (const bytes of [files.kernel, files.initrd]) if (bytes !== undefined) await this.#platform.release(bytes);
     if (this.#over) return machine.stop();
     this.#machine = machine;
     this.#post({ type: "started" });

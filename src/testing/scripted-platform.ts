@@ -94,7 +94,7 @@ export class ScriptedPlatform implements Platform {
       readFile: async (role, source) => this.#read(role, source),
       embeddedGuest: { kernel: new Uint8Array(1), initrd: new Uint8Array(2) },
       loadInterpreter: async () => undefined,
-      release: () => {},
+      release: () => Promise.resolve(),
       openDisk: async (disk: DiskConfig): Promise<ByteStore> =>
         new MemoryByteStore(this.#read("disk", disk.path), { writable: !disk.readOnly }),
       openLog: (path) => this.#openLog(path),

@@ -1,5 +1,6 @@
 // Node as the host of a machine's thread.
 import { randomFillSync } from "node:crypto";
+import { once } from "node:events";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { MessageChannel } from "node:worker_threads";
@@ -16,15 +17,17 @@ import { ioError } from "./io-error.ts";
 /** The host's clocks; nanoseconds since this thread began, exact to below a microsecond. */
 export const nodeClock: HostClock = { nowNs: () => performance.now() * 1e6, wallClockMs: () => Date.now() };
 
-/** What one machine's thread needs; not shared between machines. */
+/** What one machine's thread needs; not shared between machines. Begins at once to load the interpreter. */
 export function nodeThreadPlatform(): ThreadPlatform {
   const open: FileStore[] = [];
+  const interpreter = loadInterpreter();
+  interpreter.catch(() => {});
   return {
     clock: nodeClock,
     checkMemory: checkHostMemory,
     readFile: readBootFile,
     embeddedGuest: EMBEDDED_GUEST,
-    loadInterpreter,
+    loadInterpreter: () => interpreter,
     release,
     openDisk: (disk) => openDisk(disk, open),
     openLog,
@@ -62,12 +65,13 @@ async function openDisk(disk: DiskConfig, open: FileStore[]): Promise<ByteStore>
 }
 
 /** Sends the bytes to nobody: unlike a forgotten buffer, whose memory stays until the next collection, a dropped message's is freed now. */
-function release(bytes: Uint8Array): void {
+async function release(bytes: Uint8Array): Promise<void> {
   if (!(bytes.buffer instanceof ArrayBuffer)) return;
   const { port1, port2 } = new MessageChannel();
   port1.postMessage(undefined, [bytes.buffer]);
+  const closed = once(port2, "close");
   port2.close();
-  port1.close();
+  await closed;
 }
 
 function openLog(path: string): LogFile {
