@@ -16,13 +16,13 @@ const CONSOLE = [
 describe("MarkReader", () => {
   it("times what lies between two marks", () => {
     const reader = new MarkReader();
-    CONSOLE.forEach((text, i) => reader.feed(text, i * 2));
+    CONSOLE.forEach((text, i) => reader.feed(text, i * 2, i * 3));
     expect(reader.story).toEqual({
       booted: 2,
       done: [
-        { name: "loop", seconds: 2, checksum: "100000" },
-        { name: "7z-b", seconds: 2, checksum: "d41d8cd9  -" },
-        { name: "x87", seconds: 0, checksum: "" },
+        { name: "loop", seconds: 2, cpuSeconds: 3, checksum: "100000" },
+        { name: "7z-b", seconds: 2, cpuSeconds: 3, checksum: "d41d8cd9  -" },
+        { name: "x87", seconds: 0, cpuSeconds: 0, checksum: "" },
       ],
       open: undefined,
       complete: true,

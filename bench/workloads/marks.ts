@@ -4,6 +4,8 @@
 export interface Work {
   readonly name: string;
   readonly seconds: number;
+  /** Processor time that the whole program took meanwhile, its compiler's threads included. */
+  readonly cpuSeconds: number;
   /** What the guest said the result was; empty when it said nothing. */
   readonly checksum: string;
 }
@@ -23,7 +25,7 @@ export interface Story {
 export class MarkReader {
   #rest = "";
   #booted: number | undefined;
-  #open: { name: string; at: number } | undefined;
+  #open: { name: string; at: number; cpu: number } | undefined;
   #complete = false;
   readonly #done: Work[] = [];
 
@@ -31,22 +33,22 @@ export class MarkReader {
     return { booted: this.#booted, done: this.#done, open: this.#open?.name, complete: this.#complete };
   }
 
-  /** Takes what came on the console `at` this many seconds after the start of the program. */
-  feed(text: string, at: number): void {
+  /** Takes what came on the console `at` this many seconds after the start of the program, which has taken `cpu` seconds by then. */
+  feed(text: string, at: number, cpu = 0): void {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#line(line.trimEnd(), at);
+    for (const line of lines) this.#line(line.trimEnd(), at, cpu);
   }
 
-  #line(line: string, at: number): void {
+  #line(line: string, at: number, cpu: number): void {
     // The firmware or the kernel may have begun a line of its own before.
     if (line.includes("BOOTED uptime=")) this.#booted ??= at;
     if (line.endsWith("MARK poweroff")) this.#complete = true;
     const [, name = "", edge, checksum = ""] = /MARK (\S+)-(start|end)(?: ck=(.*))?$/.exec(line) ?? [];
-    if (edge === "start") this.#open = { name, at };
+    if (edge === "start") this.#open = { name, at, cpu };
     if (edge !== "end") return;
     if (this.#open?.name !== name) throw new Error(`the guest ended ${name}, which it had not begun`);
-    this.#done.push({ name, seconds: at - this.#open.at, checksum: checksum.trim() });
+    this.#done.push({ name, seconds: at - this.#open.at, cpuSeconds: cpu - this.#open.cpu, checksum: checksum.trim() });
     this.#open = undefined;
   }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { figure, geometricMean, ratio, Results } from "./results.ts";
+import { cpuRatio, figure, geometricMean, ratio, Results } from "./results.ts";
 
 describe("geometricMean", () => {
   it("is the number whose power is the product", () => {
@@ -34,6 +34,15 @@ describe("Results", () => {
     expect(row && ratio(row, "nido", "v86")).toBeUndefined();
   });
 
+  it("compares processor times that are long enough to be told", () => {
+    const times = new Results();
+    times.add("micro", "sha", "nido", 9, { cpuSeconds: 0.5 });
+    times.add("micro", "sha", "qemu", 9, { cpuSeconds: 0.25 });
+    times.add("micro", "sha", "native", 9, { cpuSeconds: 0.01 });
+    const [row] = times.rows;
+    expect(row && ["qemu", "native", "v86"].map((peer) => cpuRatio(row, "nido", peer))).toEqual([2, undefined, undefined]);
+  });
+
   it("finds results that differ, between sides and between runs", () => {
     expect(results.mismatches()).toEqual([]);
     const wrong = new Results();
@@ -42,6 +51,15 @@ describe("Results", () => {
     wrong.add("parts", "awk", "nido", 1, { checksum: "7" });
     wrong.add("parts", "awk", "nido", 1, { checksum: "8" });
     expect(wrong.mismatches()).toEqual(["micro sse2: aa (nido), bb (qemu)", "parts awk: 7 (nido), 8 (nido)"]);
+  });
+
+  it("takes no result where another side has one for a wrong one, and does not ask where there are none", () => {
+    const crashed = new Results();
+    crashed.add("programs", "python", "nido", 1, { checksum: "" });
+    crashed.add("programs", "python", "qemu", 1, { checksum: "7" });
+    crashed.add("parts", "boot", "nido", 1);
+    crashed.add("parts", "boot", "qemu", 2);
+    expect(crashed.mismatches()).toEqual(["programs python: nothing (nido), 7 (qemu)"]);
   });
 
   it("holds the 32-bit build of a micro-kernel against the 64-bit one", () => {

@@ -12,8 +12,17 @@ export interface Row {
   readonly unit: "s" | "MB";
   /** Each run's figure, by side. */
   readonly runs: Record<string, number[]>;
+  /** Each run's processor time in seconds, by side; empty for what is no time. */
+  readonly cpu: Record<string, number[]>;
   /** Every different result that a side gave, by side. */
   readonly checksums: Record<string, string[]>;
+}
+
+/** What may go with a figure. */
+export interface Extras {
+  readonly checksum?: string;
+  readonly cpuSeconds?: number;
+  readonly unit?: Row["unit"];
 }
 
 /** The figures of one session, filled run by run. */
@@ -24,13 +33,15 @@ export class Results {
   /** What was tried and failed: one line each. */
   readonly failures: string[] = [];
 
-  /** Notes one figure, and the result that goes with it if there is one. */
-  add(section: Section, name: string, side: string, figure: number, { checksum = "", unit = "s" as Row["unit"] } = {}): void {
+  /** Notes one figure, and the result that goes with it, if it is one that has a result. */
+  add(section: Section, name: string, side: string, figure: number, options: Extras = {}): void {
+    const { checksum, cpuSeconds, unit = "s" } = options;
     let row = this.rows.find((r) => r.section === section && r.name === name);
-    if (row === undefined) this.rows.push((row = { section, name, unit, runs: {}, checksums: {} }));
+    if (row === undefined) this.rows.push((row = { section, name, unit, runs: {}, cpu: {}, checksums: {} }));
     (row.runs[side] ??= []).push(figure);
+    if (cpuSeconds !== undefined) (row.cpu[side] ??= []).push(cpuSeconds);
     const sums = (row.checksums[side] ??= []);
-    if (checksum !== "" && !sums.includes(checksum)) sums.push(checksum);
+    if (checksum !== undefined && !sums.includes(checksum)) sums.push(checksum);
   }
 
   /** Notes that something is missing, once. */
@@ -57,7 +68,7 @@ export class Results {
 }
 
 function describeSums(sums: ReadonlyMap<string, readonly string[]>): string {
-  return [...sums].map(([sum, sides]) => `${sum} (${sides.join("; ")})`).join(", ");
+  return [...sums].map(([sum, sides]) => `${sum || "nothing"} (${sides.join("; ")})`).join(", ");
 }
 
 /** The median of a side's runs, or undefined when it has none. */
@@ -70,6 +81,19 @@ export function figure(row: Row, side: string): number | undefined {
 export function ratio(row: Row, side: string, of: string): number | undefined {
   const [a, b] = [figure(row, side), figure(row, of)];
   return a === undefined || b === undefined ? undefined : a / b;
+}
+
+/** Below this, steps of 10 ms say too little. */
+const SHORTEST_CPU_SECONDS = 0.1;
+
+/**
+ * One side's processor time as a multiple of another's, or undefined when either is missing or short. On a busy machine it says more than
+ * the ratio of times, and it counts the compiler's threads against those that have them.
+ */
+export function cpuRatio(row: Row, side: string, of: string): number | undefined {
+  const [a, b] = [row.cpu[side], row.cpu[of]];
+  if (a === undefined || b === undefined) return undefined;
+  return Math.min(median(a), median(b)) < SHORTEST_CPU_SECONDS ? undefined : median(a) / median(b);
 }
 
 /** The geometric mean of positive numbers, or undefined of none. */

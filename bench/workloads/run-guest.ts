@@ -1,6 +1,6 @@
 // Runs a guest, or the same work on the bare machine, and times what it says on its console.
 import { type ChildProcess, spawn } from "node:child_process";
-import { peakResident } from "../measure.ts";
+import { cpuSeconds, peakResident } from "../measure.ts";
 import { MarkReader, type Story } from "./marks.ts";
 
 /** A program to start, with what its environment has beside this process's. */
@@ -23,7 +23,7 @@ export interface Outcome {
   readonly story: Story;
   /** Seconds to the text that was waited for, or to the end of the program; undefined when it came to neither. */
   readonly seconds: number | undefined;
-  /** Peak resident bytes when that was. */
+  /** Peak resident bytes when the console last said something. */
   readonly peakBytes: number;
   /** Why the run is not good, or undefined when it is. */
   readonly failure: string | undefined;
@@ -50,6 +50,7 @@ class Session {
   #console = "";
   #errors = "";
   #seconds: number | undefined;
+  #cpuSeconds = 0;
   #peakBytes = 0;
   #failure: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -73,7 +74,8 @@ class Session {
     const at = this.#now();
     this.#console = (this.#console + text).slice(-10 * TAIL);
     try {
-      this.#marks.feed(text, at);
+      this.#look();
+      this.#marks.feed(text, at, this.#cpuSeconds);
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error));
     }
@@ -81,10 +83,19 @@ class Session {
     const there = until === undefined ? this.#marks.story.complete : this.#console.includes(until);
     if (!there || this.#seconds !== undefined) return;
     this.#seconds = at;
-    this.#peakBytes = peakResident(this.#child);
     if (farewell !== undefined) this.#child.stdin?.write(farewell);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#end(), FAREWELL_MS);
+  }
+
+  /** Reads what the program has taken so far; its last words may come when it is gone. */
+  #look(): void {
+    try {
+      this.#cpuSeconds = cpuSeconds(this.#child);
+      this.#peakBytes = Math.max(this.#peakBytes, peakResident(this.#child));
+    } catch {
+      return;
+    }
   }
 
   #now(): number {

@@ -133,7 +133,7 @@ export class SessionRunner {
       this.results.add(section, "boot", side, story.booted);
     }
     const prefix = (name: string): string => (section === "v86" && !PARTS.has(name) ? `micro ${name}` : name);
-    for (const { name, seconds, checksum } of story.done) this.results.add(section, prefix(name), side, seconds, { checksum });
+    for (const { name, seconds, ...extras } of story.done) this.results.add(section, prefix(name), side, seconds, extras);
     if (peakBytes > 0 && (section === "parts" || section === "v86")) {
       this.results.add(section, "memory", side, peakBytes / MEGABYTE, { unit: "MB" });
     }

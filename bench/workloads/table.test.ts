@@ -67,12 +67,15 @@ describe("tables", () => {
   });
 
   it("have a column for each peer that there is", () => {
-    const { rows } = session({ "micro/alu": 0.25, "parts/loop": 2 });
+    const results = session({ "micro/alu": 0.25, "parts/loop": 2 });
+    results.add("micro", "alu", "nido", 0.25, { cpuSeconds: 1 });
+    results.add("micro", "alu", "qemu", 1, { cpuSeconds: 0.5 });
+    const { rows } = results;
     expect(rowTable(rows, "nido")).toBe(
       [
-        "             nido  qemu  nido/qemu  native  nido/native  must    aim",
-        "micro alu   0.250  1.00      0.250   0.500        0.500  1.20   1.00",
-        "parts loop   2.00  1.00       2.00                       1.00  0.600",
+        "             nido  qemu  nido/qemu   cpu  native  nido/native  cpu  must    aim",
+        "micro alu   0.250  1.00      0.250  2.00   0.500        0.500       1.20   1.00",
+        "parts loop   2.00  1.00       2.00                                  1.00  0.600",
       ].join("\n"),
     );
   });

@@ -1,6 +1,6 @@
 // The tables that people read.
 import { rowLimit, type Verdict } from "./criteria.ts";
-import { figure, ratio, type Row } from "./results.ts";
+import { cpuRatio, figure, ratio, type Row } from "./results.ts";
 
 /** Lays cells out in columns; the first is flush left, the others flush right. */
 export function columns(lines: readonly (readonly string[])[]): string {
@@ -22,13 +22,13 @@ export function digits(value: number | undefined): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : value >= 1 ? 2 : 3);
 }
 
-/** The rows, with a column for every side and a ratio to each peer for one of Nido's sides. */
+/** The rows, with a column for every side and, for one of Nido's, ratios to each peer: of time and of processor time. */
 export function rowTable(rows: readonly Row[], side: string): string {
   const peers = ["qemu", "v86", "native"].filter((peer) => rows.some((row) => figure(row, peer) !== undefined));
-  const header = ["", side, ...peers.flatMap((peer) => [peer, `${side}/${peer}`]), "must", "aim"];
+  const header = ["", side, ...peers.flatMap((peer) => [peer, `${side}/${peer}`, "cpu"]), "must", "aim"];
   const lines = rows.map((row) => {
     const limit = rowLimit(row);
-    const cells = peers.flatMap((peer) => [digits(figure(row, peer)), digits(ratio(row, side, peer))]);
+    const cells = peers.flatMap((peer) => [digits(figure(row, peer)), digits(ratio(row, side, peer)), digits(cpuRatio(row, side, peer))]);
     const unit = row.unit === "s" ? "" : ` (${row.unit})`;
     return [`${row.section} ${row.name}${unit}`, digits(figure(row, side)), ...cells, digits(limit?.must), digits(limit?.aim)];
   });
