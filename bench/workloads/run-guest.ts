@@ -23,6 +23,8 @@ export interface Outcome {
   readonly story: Story;
   /** Seconds to the text that was waited for, or to the end of the program; undefined when it came to neither. */
   readonly seconds: number | undefined;
+  /** Processor time in seconds that the program had taken when the text came or, without one, when the console last said something. */
+  readonly cpuSeconds: number;
   /** Peak resident bytes when the console last said something. */
   readonly peakBytes: number;
   /** Why the run is not good, or undefined when it is. */
@@ -51,6 +53,7 @@ class Session {
   #errors = "";
   #seconds: number | undefined;
   #cpuSeconds = 0;
+  #cpuThere: number | undefined;
   #peakBytes = 0;
   #failure: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -83,6 +86,7 @@ class Session {
     const there = until === undefined ? this.#marks.story.complete : this.#console.includes(until);
     if (!there || this.#seconds !== undefined) return;
     this.#seconds = at;
+    this.#cpuThere = this.#cpuSeconds;
     if (farewell !== undefined) this.#child.stdin?.write(farewell);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#end(), FAREWELL_MS);
@@ -116,6 +120,7 @@ class Session {
     const good = found === "" && this.#seconds !== undefined;
     const tail = `${this.#console}${this.#errors}`.slice(-TAIL).trim();
     const why = good ? undefined : `${found || "ended early"}; last: ${JSON.stringify(tail)}`;
-    this.#resolve({ story, seconds: this.#seconds, peakBytes: this.#peakBytes, failure: why });
+    const taken = this.#cpuThere ?? this.#cpuSeconds;
+    this.#resolve({ story, seconds: this.#seconds, cpuSeconds: taken, peakBytes: this.#peakBytes, failure: why });
   }
 }

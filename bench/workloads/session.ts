@@ -123,8 +123,9 @@ export class SessionRunner {
   }
 
   async #prompt(rows: readonly string[], side: string, command: Command): Promise<void> {
-    const outcome = await this.#watched(`boot ${rows.join(" and ")}`, side, command, { until: PROMPT, farewell: "exit\n" });
-    for (const row of rows) if (outcome.seconds !== undefined) this.results.add("boot", row, side, outcome.seconds);
+    const watch = { until: PROMPT, farewell: "exit\n" };
+    const { seconds, cpuSeconds } = await this.#watched(`boot ${rows.join(" and ")}`, side, command, watch);
+    for (const row of rows) if (seconds !== undefined) this.results.add("boot", row, side, seconds, { cpuSeconds });
   }
 
   async #measure(section: Section, side: string, command: Command): Promise<void> {

@@ -50,7 +50,7 @@ export function qemuCommand({ kernel, initrd, append, memoryMiB, bits }: Guest):
  * for the next, beside the image or in the cache, is gone with it.
  */
 export class FreshPlace {
-  readonly #folder = mkdtempSync(join(tmpdir(), "nido-bench-"));
+  readonly #folder = mkdtempSync(join(tmpdir(), "nido-workloads-"));
   readonly #guest: Guest;
 
   constructor(guest: Guest) {
