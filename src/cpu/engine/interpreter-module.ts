@@ -252,7 +252,8 @@ class RunLoop {
     this.#load("attention").if();
     this.#complete().localSet(LOCAL.next);
     this.#call(attend, LOCAL.base, LOCAL.record, LOCAL.next).localSet(LOCAL.record);
-    this.#countDown().op("i32.lt_s").if();
+    // Without a record `exit` says why, which comes before the budget.
+    this.#countDown().op("i32.lt_s").localGet(LOCAL.record).i32(0).op("i32.ne").op("i32.and").if();
     this.#leave();
     this.code.end().br(1).end();
   }
