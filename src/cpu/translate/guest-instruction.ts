@@ -35,14 +35,21 @@ export type RowLookup = (decoder: Decoder) => Handler;
 
 /** Instructions that go on elsewhere, or seldom behind themselves. */
 const LEAVES = /^(INT.*|UD\d|HLT|SYS.*|IRET.*)$/;
+const FAR_POINTERS = /^L[DEFGS]S$/;
 const CONDITIONAL = /^(J(?!MP).*|LOOP.*)$/;
+
+/** Loads a segment register of 32-bit code: what a region takes for granted of segments is checked where it is entered. */
+function changesSegments({ world, operands, instruction }: Handler): boolean {
+  if (world === "long") return false;
+  return FAR_POINTERS.test(instruction.name) || operands.some((o) => o.kind === "sreg" && o.access !== "r");
+}
 
 function flowOfHandler(h: Handler, relative: boolean): FlowKind {
   const { name } = h.instruction;
   if (relative) return name === "JMP" ? "jump" : name === "CALL" ? "call" : CONDITIONAL.test(name) ? "conditional" : "leave";
   if (name === "RET") return "return";
   if (name === "JMP" || name === "CALL") return "indirect";
-  return h.form.attributes.has("end") || LEAVES.test(name) ? "leave" : "next";
+  return h.form.attributes.has("end") || LEAVES.test(name) || changesSegments(h) ? "leave" : "next";
 }
 
 /** What the decoder holds, as an instruction at `delta`. */

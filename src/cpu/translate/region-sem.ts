@@ -136,6 +136,8 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   /** Non-canonical addresses are in no TLB, so that they leave the region by themselves. */
   #segmented(segment: number, offset: Expr): Expr {
     if (this.long) return segment >= SEG.fs ? this.add(offset, this.#slot(SEG_BASE + segment * 8)) : offset;
+    // Code cannot be written, and not always read (SDM 3A §3.4.5.1): the complete handler knows.
+    if (segment === SEG.cs) throw new NotInlinable("an operand in the code segment");
     if (segment < SEG.fs) {
       this.segments.flat.add(segment);
       return this.zext(offset, 32);
