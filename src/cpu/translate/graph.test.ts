@@ -1,0 +1,112 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { Decoder } from "../decode/decoder.ts";
+import { ProgramGenerator } from "../engine/generator.ts";
+import { INTERNAL_HANDLERS } from "../engine/layout.ts";
+import { MODE } from "../state.ts";
+import { discover, LIMITS, type RegionGraph } from "./graph.ts";
+import type { CodeSource } from "./source.ts";
+
+let program: ProgramGenerator;
+let decoder: Decoder;
+beforeAll(() => {
+  program = new ProgramGenerator();
+  decoder = new Decoder(program.plan.tables);
+});
+
+const PAGE = 0x1000;
+const NOP = 0x90;
+const RET = 0xc3;
+/** `jz` and `jmp` with eight bits, `call` and `jmp` with 32: opcodes in front of a distance. */
+const [JZ, JMP8, CALL, JMP] = [0x74, 0xeb, 0xe8, 0xe9];
+const far = (distance: number): number[] => [0, 8, 16, 24].map((shift) => (distance >> shift) & 0xff);
+
+interface Scene {
+  /** Bytes by delta. */
+  readonly code: Readonly<Record<number, readonly number[]>>;
+  /** Pages whose host address is known, 0 among them; default the first eight. */
+  readonly pages?: readonly number[];
+  readonly known?: (delta: number) => boolean;
+}
+
+/** The graph from delta 0; page n of the guest lies at host page n + 1. */
+function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true }: Scene): RegionGraph {
+  const u8 = new Uint8Array(16 * PAGE).fill(NOP);
+  for (const [delta, bytes] of Object.entries(code)) u8.set(bytes, PAGE + Number(delta));
+  const source: CodeSource = {
+    u8,
+    mode: MODE.long,
+    hostPage: (n) => (pages.includes(n) ? (n + 1) * PAGE : 0),
+    known: (host) => known(host - PAGE),
+  };
+  const graph = discover(source, decoder, (d) => program.set.handlers[d.handler - INTERNAL_HANDLERS]!, 0);
+  return graph ?? expect.fail("nothing was found");
+}
+
+const deltas = ({ blocks }: RegionGraph): number[] => blocks.map((b) => b.delta);
+/** Edges by the deltas of their ends. */
+const edges = ({ blocks }: RegionGraph): string[] =>
+  blocks.flatMap((b) => b.successors.map((to) => `${b.delta}>${blocks[to]!.delta}`)).sort();
+
+describe("a region's graph", () => {
+  it("follows both ways of a branch and joins them again", () => {
+    const graph = graphOf({ code: { 0: [JZ, 3], 2: [NOP, JMP8, 1], 5: [NOP], 6: [RET] } });
+    expect(new Set(deltas(graph))).toEqual(new Set([0, 2, 5, 6]));
+    expect(edges(graph)).toEqual(["0>2", "0>5", "2>6", "5>6"]);
+  });
+
+  it("splits a block where a branch leads into it", () => {
+    const graph = graphOf({ code: { 0: [NOP, NOP, JZ, 0xfd], 4: [RET] } });
+    expect(edges(graph)).toEqual(["0>1", "1>1", "1>4"]);
+    expect(graph.blocks[0]!.instructions).toHaveLength(1);
+  });
+
+  it("leads from a callee's return to behind each call that may have led there", () => {
+    const graph = graphOf({ code: { 0: [CALL, ...far(0x100 - 5)], 5: [CALL, ...far(0x100 - 10)], 10: [RET], 0x100: [NOP, RET] } });
+    expect(edges(graph)).toEqual(["0>256", "256>10", "256>5", "5>256"]);
+    expect(graph.returns.get(graph.at.get(0x100)!)).toEqual([5, 10]);
+  });
+
+  it("takes the returns of a function's callee for the callee's own", () => {
+    const code = { 0: [CALL, ...far(0x100 - 5)], 5: [RET], 0x100: [CALL, ...far(0x200 - 0x105)], 0x105: [RET], 0x200: [RET] };
+    const graph = graphOf({ code });
+    expect(graph.returns.get(graph.at.get(0x105)!)).toEqual([5]);
+    expect(graph.returns.get(graph.at.get(0x200)!)).toEqual([0x105]);
+  });
+
+  it("leaves out branch targets that have never run, but not what follows", () => {
+    const graph = graphOf({ code: { 0: [JZ, 0x40], 2: [RET] }, known: () => false });
+    expect(deltas(graph)).toEqual([0, 2]);
+  });
+
+  it("goes to other pages that are known, and says where they are", () => {
+    const code = { 0: [JMP, ...far(PAGE - 5)], [PAGE]: [JMP, ...far(3 * PAGE - PAGE - 5)], [3 * PAGE]: [RET] };
+    const graph = graphOf({ code, pages: [0, 1] });
+    expect(deltas(graph)).toEqual([0, PAGE]);
+    expect(graph.pages).toEqual([{ pages: 1, host: 2 * PAGE }]);
+  });
+
+  it("ends before an instruction that crosses a page border", () => {
+    const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 2 - 5)], [PAGE - 2]: [0xb8, 1, 0, 0, 0] } });
+    expect(graph.blocks.flatMap((b) => b.instructions.map((i) => i.delta))).toEqual([0]);
+  });
+
+  it("has no range that lies in two pages", () => {
+    const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 3 - 5)], [PAGE + 2]: [RET] } });
+    expect(graph.ranges).toEqual([
+      { host: PAGE, length: 5 },
+      { host: 2 * PAGE - 3, length: 3 },
+      { host: 2 * PAGE, length: 3 },
+    ]);
+  });
+
+  it("keeps to its limits in long code, and in code that branches everywhere", () => {
+    const long = graphOf({ code: {} });
+    expect(long.blocks.flatMap((b) => b.instructions)).toHaveLength(LIMITS.instructions);
+    const branchy: Record<number, number[]> = {};
+    for (let at = 0; at < 0x400; at += 4) branchy[at] = [JZ, 0x20, NOP, NOP];
+    expect(graphOf({ code: branchy }).blocks.length).toBeLessThanOrEqual(LIMITS.blocks);
+    const hops: Record<number, number[]> = {};
+    for (let page = 0; page < 7; page++) hops[page * PAGE] = [JMP, ...far(PAGE - 5)];
+    expect(graphOf({ code: hops }).pages).toHaveLength(LIMITS.pages - 1);
+  });
+});

@@ -1,0 +1,107 @@
+// Regions of hand-written code: what they do as WebAssembly in a processor, and by the evaluator.
+import { beforeAll, describe, expect, it } from "vitest";
+import { GuestMemory } from "../../memory/guest-memory.ts";
+import { NO_DEVICES } from "../../testing/no-devices.ts";
+import { ProgramGenerator } from "../engine/generator.ts";
+import { memoryLayout, Processor } from "../engine/processor.ts";
+import type { TranslatorClient } from "../engine/translation.ts";
+import { RegionTranslator } from "./translator.ts";
+
+const RAM = 1 << 20;
+const AT = { gdt: 0x1000, idt: 0x2000, code: 0x4000, stack: 0x9000 } as const;
+const HANDLERS = 0x3000;
+/** Null; flat code and data; data that begins at 1000h; data that ends at FFFFh. */
+const DESCRIPTORS = [0n, 0x00cf_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn, 0x00cf_9300_1000_ffffn, 0x0040_9300_0000_ffffn];
+const SELECTOR = { code: 0x08, data: 0x10, shifted: 0x18, small: 0x20 } as const;
+const HLT = 0xf4;
+
+let program: ProgramGenerator;
+beforeAll(() => {
+  program = new ProgramGenerator();
+});
+
+/** Flat 32-bit protected mode without paging; each exception's handler halts at HANDLERS + 16 × vector. */
+class Machine {
+  readonly memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
+  readonly cpu: Processor;
+  readonly #translator = new RegionTranslator(program);
+  #client: TranslatorClient | undefined;
+
+  constructor(code: readonly number[]) {
+    const translator = (client: TranslatorClient): { request: () => void } => {
+      this.#client = client;
+      return { request: () => {} };
+    };
+    this.cpu = new Processor({ program: program.interpreter(), memory: this.memory, host: NO_DEVICES, translator });
+    DESCRIPTORS.forEach((d, i) => this.memory.writeUint64(AT.gdt + i * 8, d));
+    for (let vector = 0; vector < 32; vector++) {
+      this.memory.write(HANDLERS + vector * 16, Uint8Array.of(HLT));
+      this.memory.writeUint64(AT.idt + vector * 8, BigInt(HANDLERS + vector * 16) | (BigInt(SELECTOR.code) << 16n) | (0x8e00n << 32n));
+    }
+    this.memory.write(AT.code, Uint8Array.from(code));
+  }
+
+  start(registers: Readonly<Record<string, bigint>>): void {
+    const { registers: r } = this.cpu;
+    const system = {
+      cr0: 0x8000_0011n & 0x7fff_ffffn,
+      gdtrBase: BigInt(AT.gdt),
+      gdtrLimit: 0x2fn,
+      idtrBase: BigInt(AT.idt),
+      idtrLimit: 0xffn,
+    };
+    const others = { rip: BigInt(AT.code), rsp: BigInt(AT.stack), rflags: 2n, halted: 0n };
+    for (const [name, value] of Object.entries({ ...system, ...others, ...registers })) r.set(name, value);
+    r.setSegment("cs", { selector: SELECTOR.code, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
+    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: SELECTOR.data, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
+    r.commit();
+  }
+
+  /** Runs once interpreted, then again with a region in force from the code's beginning. → RIP where it halted the second time */
+  twice(registers: Readonly<Record<string, bigint>> = {}): bigint {
+    this.start(registers);
+    expect(this.cpu.run(1000)).toBe("halt");
+    this.start(registers);
+    const client = this.#client!;
+    const { context } = this.cpu;
+    const host = this.memory.hostOffset(AT.code, 1);
+    const request = { host, mode: context.get32("mode"), linearPage: BigInt(AT.code), view: context.get32("tlbView") };
+    const batch = this.#translator.translate(client.memory.buffer, client.base, [request]);
+    client.accept(batch ?? expect.fail("nothing was translated"));
+    expect(this.cpu.translation!.refused).toBe(0);
+    // Without a flush: the TLB as the first run left it.
+    expect(this.cpu.run(1000)).toBe("halt");
+    return this.cpu.registers.get("rip");
+  }
+}
+
+const handlerOf = (vector: number): bigint => BigInt(HANDLERS + vector * 16 + 1);
+
+describe("a region of 32-bit code", () => {
+  it("finds a segment register that it has just loaded where that begins now", () => {
+    // `mov ds, eax` · `mov [5000h], edx` · `hlt`
+    const m = new Machine([0x8e, 0xd8, 0x89, 0x15, 0x00, 0x50, 0x00, 0x00, HLT]);
+    expect(m.twice({ rax: BigInt(SELECTOR.shifted), rdx: 0x1234n })).toBe(BigInt(AT.code + 9));
+    expect([m.memory.readUint32(0x5000), m.memory.readUint32(0x6000)]).toEqual([0, 0x1234]);
+  });
+
+  it("keeps to the limit of a segment register that it has just popped", () => {
+    // `push 20h` · `pop es` · `mov es:[12345h], edx` · `hlt`
+    const m = new Machine([0x6a, SELECTOR.small, 0x07, 0x26, 0x89, 0x15, 0x45, 0x23, 0x01, 0x00, HLT]);
+    expect(m.twice({ rdx: 0x1234n })).toBe(handlerOf(13));
+  });
+
+  it("does not write through CS", () => {
+    // `mov cs:[5000h], dl` · `hlt`
+    const m = new Machine([0x2e, 0x88, 0x15, 0x00, 0x50, 0x00, 0x00, HLT]);
+    expect(m.twice({ rdx: 0x12n })).toBe(handlerOf(13));
+    expect(m.memory.readUint32(0x5000)).toBe(0);
+  });
+
+  it("goes round its loop as often as the interpreter", () => {
+    // `add eax, ecx` · `adc edx, 0` · `dec ecx` · `jnz` to the start · `hlt`
+    const m = new Machine([0x01, 0xc8, 0x83, 0xd2, 0x00, 0x49, 0x75, 0xf8, HLT]);
+    expect(m.twice({ rax: 0xffff_fff0n, rcx: 100n, rdx: 0n })).toBe(BigInt(AT.code + 9));
+    expect([m.cpu.registers.get("rax"), m.cpu.registers.get("rdx")]).toEqual([BigInt(5050 - 16), 1n]);
+  });
+});
