@@ -143,6 +143,8 @@ class Instance {
     else if (dice < 98) this.#absolute(p.below(0x1f80 / 16) * 16 + this.#skew(operand));
     else this.#absolute(this.#special());
     if (p.chance(3)) this.#throughSegment(operand);
+    // 32-bit addresses in 64-bit code; 16-bit ones in 32-bit code lead nowhere.
+    if (p.chance(this.#mode === 64 ? 2 : 0.4) && !this.#prefixes.includes(0x67)) this.#prefixes.unshift(0x67);
   }
 
   /** Bytes from one access of the operand's size to the next, sometimes any. */

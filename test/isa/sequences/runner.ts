@@ -50,6 +50,8 @@ const MOST_INSTRUCTIONS = 6000;
 const MOST_RAISED = 4;
 const BP = 3;
 const TF = 0x100n;
+/** Bit 1 of EFLAGS, which the state need not hold. */
+const ALWAYS_SET = 2;
 const UNHURRIED: Schedule = { budget: MOST_INSTRUCTIONS, interrupts: false, kicks: false, cold: true, rewrite: "none", inner: 0, late: 0 };
 
 /** Answers that depend on what was asked before only. */
@@ -301,7 +303,7 @@ export class SequenceRunner {
     return {
       kind,
       raised,
-      rflags: (context.call(ROUTINE.getArithmetic) as number) | context.get32("eflags"),
+      rflags: (context.call(ROUTINE.getArithmetic) as number) | context.get32("eflags") | ALWAYS_SET,
       state: this.#memory.u8.slice(STATE_BASE, STATE_BASE + STATE_BYTES),
       memory: this.#memory.bytes(physical, SLOT_BYTES).slice(),
       devices: this.#devices.hash,
