@@ -16,14 +16,15 @@ const has = (b: Builder, base: Expr, name: StateName, mask: number): Expr => b.n
 const ACCESS_L = 0x2000;
 const ACCESS_DB = 0x4000;
 
-/** Recomputes `attention`; call when EFLAGS.IF/TF, INTR, NMI, the shadow or DR7 changed. */
+/** Recomputes `attention`; call when EFLAGS.IF/TF, `stepping`, INTR, NMI, the shadow or DR7 changed. */
 export const updateAttention: Routine = implement(ROUTINE.updateAttention, (b, base) => {
   const interrupt = b.and(get(b, base, "intr"), has(b, base, "eflags", EFLAGS.IF));
   const nmi = b.and(get(b, base, "nmiPending"), b.not(get(b, base, "nmiBlocked")));
   const wanted = b.or(b.or(interrupt, nmi), b.ne(get(b, base, "shadow"), 0));
   // Instruction breakpoints (DR7.R/Wn = 00) and single-step need a look between instructions.
   const debug = b.or(has(b, base, "dr7", 0xff), b.ne(get(b, base, "debugHits"), 0));
-  const step = b.or(has(b, base, "eflags", EFLAGS.TF), debug);
+  // The instruction that clears TF is traced itself (SDM 3A §17.3.1.4).
+  const step = b.or(b.or(has(b, base, "eflags", EFLAGS.TF), b.ne(get(b, base, "stepping"), 0)), debug);
   const kick = b.and(get(b, base, "attention"), ATTENTION.kick);
   put(b, base, "attention", b.or(b.or(wanted, b.shl(step, 1)), kick));
 });
