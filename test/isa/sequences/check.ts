@@ -21,6 +21,8 @@ export interface Tally {
   evaluated: number;
   regions: number;
   timeouts: number;
+  /** Sequences that come to something else each time, since a pointer led out of their slot. */
+  unstable: number;
   instructions: number;
 }
 
@@ -43,7 +45,7 @@ const OTHER = 0xf5;
 
 /** Checks sequences, many at a time. */
 export class Checker {
-  readonly tally: Tally = { sequences: 0, evaluated: 0, regions: 0, timeouts: 0, instructions: 0 };
+  readonly tally: Tally = { sequences: 0, evaluated: 0, regions: 0, timeouts: 0, unstable: 0, instructions: 0 };
   readonly #translator: SequenceRunner;
   readonly #program: ProgramGenerator;
   #evaluator: SequenceRunner | undefined;
@@ -73,7 +75,25 @@ export class Checker {
     this.tally.regions += this.#translator.translate(requests);
     const found = jobs.flatMap((job) => this.#translated(job));
     if (evaluate > 0) for (let i = 0; i < jobs.length; i += evaluate) found.push(...this.#evaluated(jobs[i]!));
-    return found;
+    return found.filter(({ sequence }) => this.#isStable(sequence));
+  }
+
+  /** Whether the interpreter agrees with itself, on the code as it is and on the other. */
+  #isStable(sequence: Sequence): boolean {
+    const runner = new SequenceRunner("translator", this.#program);
+    const code = assemble(sequence.program, sequence.slot);
+    runner.prepare(sequence);
+    for (const one of [code, { ...code, code: otherCode(code) }]) {
+      const [first, second] = [0, 1].map(() => {
+        runner.place(sequence, one.code);
+        runner.flushTlb();
+        return runner.run(sequence, one);
+      }) as [Ending, Ending];
+      if (compareEndings(first, second).length === 0) continue;
+      this.tally.unstable++;
+      return false;
+    }
+    return true;
   }
 
   #interpret(sequence: Sequence, code: Assembled): Job {

@@ -42,7 +42,7 @@ const STATE_BYTES = 0x680;
 /** Parts of the state that every run begins with anew: segment bases, control registers and segments. */
 const RESTORED: readonly (readonly [from: number, to: number])[] = [
   [0x80, 0xd0],
-  [0x200, 0x3d0],
+  [0x200, at("debugCtl") + 8],
   [0x600, 0x680],
 ];
 const MOST_INSTRUCTIONS = 6000;
@@ -326,7 +326,7 @@ export const VISIBLE: readonly (readonly [name: string, offset: number, length: 
   ...(["mxcsr", "fcw", "fsw", "ftw", "ftop", "fop", "fip", "fdp", "fcs", "fds"] as const).map(
     (n) => [n, at(n), n === "mxcsr" ? 4 : n.startsWith("fi") || n === "fdp" ? 8 : n === "ftw" || n === "ftop" ? 1 : 2] as const,
   ),
-  ["other registers", 0x3b0, 0x20],
+  ["other registers", at("specCtrl"), 0x18],
   ...Array.from({ length: 16 }, (_, i) => [`xmm${i}`, XMM + i * 16, 16] as const),
   ...Array.from({ length: 8 }, (_, i) => [`fpr${i}`, X87 + i * 16, 10] as const),
 ];
