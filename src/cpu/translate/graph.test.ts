@@ -4,7 +4,6 @@ import { ProgramGenerator } from "../engine/generator.ts";
 import { INTERNAL_HANDLERS } from "../engine/layout.ts";
 import { MODE } from "../state.ts";
 import { discover, LIMITS, type RegionGraph } from "./graph.ts";
-import type { CodeSource } from "./source.ts";
 
 let program: ProgramGenerator;
 let decoder: Decoder;
@@ -32,11 +31,13 @@ interface Scene {
 function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true }: Scene): RegionGraph {
   const u8 = new Uint8Array(16 * PAGE).fill(NOP);
   for (const [delta, bytes] of Object.entries(code)) u8.set(bytes, PAGE + Number(delta));
-  const source: CodeSource = {
+  const source = {
     u8,
     mode: MODE.long,
-    hostPage: (n) => (pages.includes(n) ? (n + 1) * PAGE : 0),
-    known: (host) => known(host - PAGE),
+    hostPage: (n: number): number => (pages.includes(n) ? (n + 1) * PAGE : 0),
+    known: (host: number): boolean => known(host - PAGE),
+    hot: (): boolean => false,
+    hotInPage: (): readonly number[] => [],
   };
   const graph = discover(source, decoder, (d) => program.set.handlers[d.handler - INTERNAL_HANDLERS]!, 0);
   return graph ?? expect.fail("nothing was found");
