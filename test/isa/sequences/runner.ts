@@ -282,7 +282,9 @@ export class SequenceRunner {
     const { context } = this.processor;
     const vector = this.#space.vectorAt(context.get64("rip"));
     if (vector < 0) return false;
-    const { frame, error } = this.#space.frame(vector, context.get64("rsp"));
+    const found = this.#space.frame(vector, context.get64("rsp"));
+    if (!found) return false;
+    const { frame, error } = found;
     const memory = this.#memory;
     const rip = memory.readUint64(frame);
     const rflags = memory.readUint64(frame + 16);

@@ -89,6 +89,8 @@ const RIGHTS = { system: 0x63n, code: 0x67n, data: 0x67n | NO_EXECUTE, readOnly:
 /** CR0 = PE MP ET NE WP AM PG; CR4 = PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE; EFER = SCE LME LMA NXE. */
 const CONTROL = { cr0: 0x8005_0033n, cr4: 0x0005_0620n, efer: 0xd01n, xcr0: 3n } as const;
 const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
+/** With an error code. */
+const FRAME_BYTES = 48;
 const HLT = 0xf4;
 const IRETQ = [0x48, 0xcf];
 const DROP_ERROR = [0x48, 0x83, 0xc4, 0x08];
@@ -144,6 +146,40 @@ export class Space {
     registers.set("lstar", SYSTEM_BASE + BigInt(SYSTEM.entry));
     registers.setSegment("tr", { selector: 0x40, base: SYSTEM_BASE + BigInt(SYSTEM.tss), limit: 103, access: 0x8b });
     registers.setSegment("ldtr", { selector: 0, base: 0n, limit: 0, access: 0 });
+  }
+
+  /** Maps a page of a slot's code (its offset) to the spare page, or to its own again. The TLB is the caller's. */
+  remap(slot: number, offset: number, toSpare: boolean): void {
+    this.#mapCode(slot, offset, this.slot(slot) + (toSpare ? SPARE : slotOffset("code", offset)));
+  }
+
+  #mapCode(slot: number, offset: number, physical: number): void {
+    const entry = this.#table(slot, "code") + (((codeBase(slot) + offset) >>> 12) & 511) * 8;
+    this.#memory.writeUint64(entry, BigInt(physical) | RIGHTS.code);
+  }
+
+  /** Forgets what earlier events left on their stacks. */
+  clearStacks(): void {
+    for (const top of [SYSTEM.exceptionStack, SYSTEM.interruptStack, SYSTEM.nmiStack])
+      this.#memory.bytes(SYSTEM_PHYSICAL + top - 64, 64).fill(0);
+  }
+
+  /** The vector whose handler halts at this address, -1 for none. */
+  vectorAt(rip: bigint): number {
+    const offset = rip - SYSTEM_BASE;
+    return offset >= 0n && offset < 0x200n ? Number(offset) >> 4 : -1;
+  }
+
+  /**
+   * Physical address of an exception's frame (RIP CS RFLAGS RSP SS), from RSP in its handler; an error code lies in front. Undefined
+   * when RSP is not on the exceptions' stack: something jumped to the handler.
+   */
+  frame(vector: number, rsp: bigint): { readonly frame: number; readonly error: number | undefined } | undefined {
+    const offset = rsp - SYSTEM_BASE;
+    if (offset < BigInt(SYSTEM.exceptionStack - FRAME_BYTES) || offset >= BigInt(SYSTEM.exceptionStack)) return undefined;
+    const at = SYSTEM_PHYSICAL + Number(offset);
+    if (!WITH_ERROR_CODE.has(vector)) return { frame: at, error: undefined };
+    return { frame: at + 8, error: this.#memory.readUint32(at) };
   }
 
   /** Maps a page of a slot's code (its offset) to the spare page, or to its own again. The TLB is the caller's. */
