@@ -182,35 +182,6 @@ export class Space {
     return { frame: at + 8, error: this.#memory.readUint32(at) };
   }
 
-  /** Maps a page of a slot's code (its offset) to the spare page, or to its own again. The TLB is the caller's. */
-  remap(slot: number, offset: number, toSpare: boolean): void {
-    this.#mapCode(slot, offset, this.slot(slot) + (toSpare ? SPARE : slotOffset("code", offset)));
-  }
-
-  #mapCode(slot: number, offset: number, physical: number): void {
-    const entry = this.#table(slot, "code") + (((codeBase(slot) + offset) >>> 12) & 511) * 8;
-    this.#memory.writeUint64(entry, BigInt(physical) | RIGHTS.code);
-  }
-
-  /** Forgets what earlier events left on their stacks. */
-  clearStacks(): void {
-    for (const top of [SYSTEM.exceptionStack, SYSTEM.interruptStack, SYSTEM.nmiStack])
-      this.#memory.bytes(SYSTEM_PHYSICAL + top - 64, 64).fill(0);
-  }
-
-  /** The vector whose handler halts at this address, -1 for none. */
-  vectorAt(rip: bigint): number {
-    const offset = rip - SYSTEM_BASE;
-    return offset >= 0n && offset < 0x200n ? Number(offset) >> 4 : -1;
-  }
-
-  /** Physical address of an exception's frame (RIP CS RFLAGS RSP SS), from RSP in its handler; an error code lies in front. */
-  frame(vector: number, rsp: bigint): { readonly frame: number; readonly error: number | undefined } {
-    const at = SYSTEM_PHYSICAL + Number(rsp - SYSTEM_BASE);
-    if (!WITH_ERROR_CODE.has(vector)) return { frame: at, error: undefined };
-    return { frame: at + 8, error: this.#memory.readUint32(at) };
-  }
-
   #mapPages(): void {
     const memory = this.#memory;
     const link = (table: number, index: number, to: number): void => memory.writeUint64(table + index * 8, BigInt(to) | BRANCH);
