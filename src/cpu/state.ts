@@ -57,6 +57,8 @@ export const SCALARS = {
   exit: { offset: 0x104, width: 32 },
   /** Host address of the TLB view in use, see engine/layout.ts. */
   tlbView: { offset: 0x108, width: 32 },
+  /** The view of the fast loop's cases: `tlbView`, or where 32-bit code's segments are not flat the one that never hits. */
+  hotView: { offset: 0x1e0, width: 32 },
   /** Privilege level 0..3 (SS.DPL). */
   cpl: { offset: 0x10c, width: 32 },
   /** Code mode bits of the running code, see MODE. */

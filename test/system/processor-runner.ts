@@ -100,6 +100,13 @@ class Devices implements CpuHost {
   ferr(): void {}
 }
 
+/** How a program is watched. */
+export interface Watch {
+  /** Instructions between two looks: this many, and up to the next branch or what the fast loop has no case for. */
+  readonly every: number;
+  readonly look: (processor: Processor) => void;
+}
+
 /** One of Nido's engines; every program gets a processor of its own. */
 export class ProcessorRunner implements ProgramRunner {
   readonly name: "interpreter" | "evaluator";
@@ -110,7 +117,7 @@ export class ProcessorRunner implements ProgramRunner {
     this.#program = program;
   }
 
-  run(bytes: Uint8Array): ProgramResult {
+  run(bytes: Uint8Array, watch: Watch = { every: SLICE, look: () => {} }): ProgramResult {
     const memory = new GuestMemory(RAM_BYTES, memoryLayout(1, RAM_BYTES).ramBase);
     const devices = new Devices();
     const processor = new Processor({ program: this.#program[this.name](), memory, host: devices });
@@ -120,14 +127,15 @@ export class ProcessorRunner implements ProgramRunner {
     registers.setSegment("cs", { selector: 0, base: 0n, limit: 0xffff, access: 0x9b });
     registers.set("rip", BigInt(ORIGIN));
     registers.commit();
-    return { ending: this.#runToEnd(processor, devices), checks: devices.checks };
+    return { ending: this.#runToEnd(processor, devices, watch), checks: devices.checks };
   }
 
-  #runToEnd(processor: Processor, devices: Devices): Ending {
+  #runToEnd(processor: Processor, devices: Devices, { every, look }: Watch): Ending {
     let idle = 0;
-    for (let i = 0; i < MAX_SLICES && idle < MAX_IDLE_SLICES && processor.instructions < MAX_INSTRUCTIONS; i++) {
+    for (let i = 0; i < (MAX_SLICES * SLICE) / every && idle < MAX_IDLE_SLICES && processor.instructions < MAX_INSTRUCTIONS; i++) {
       const before = processor.instructions;
-      const exit = processor.run(SLICE);
+      const exit = processor.run(every);
+      look(processor);
       idle = exit === "budget" && processor.instructions === before ? idle + 1 : 0;
       if (devices.finished) return "finished";
       if (exit === "shutdown") return "shutdown";

@@ -66,6 +66,7 @@ export class Decoder {
   #at = 0;
   #end = 0;
   #long = false;
+  #mode = 0;
 
   constructor(tables: DecodeTables) {
     this.#first = tables.first;
@@ -73,11 +74,17 @@ export class Decoder {
     this.#entries = tables.entries;
   }
 
+  /** Code mode of the last instruction (state.ts MODE). */
+  get mode(): number {
+    return this.#mode;
+  }
+
   /** Decodes at `bytes[at]`, not looking beyond `end`, for code mode `mode` (state.ts MODE) → STATUS. */
   decode(bytes: Uint8Array, at: number, end: number, mode: number): number {
     this.#bytes = bytes;
     this.#at = at;
     this.#end = Math.min(end, at + MAX_LENGTH);
+    this.#mode = mode;
     this.#long = (mode & MODE.long) !== 0;
     const code32 = (mode & MODE.code32) !== 0;
     const status = this.#instruction(code32);

@@ -6,7 +6,7 @@ import { INSTRUCTIONS } from "../isa/index.ts";
 import { EvaluatorProgram } from "./evaluator.ts";
 import { HOT_KEYS } from "./hot-list.ts";
 import { buildInterpreterModule, type HotCase, type ModuleOptions } from "./interpreter-module.ts";
-import { INTERNAL_HANDLERS } from "./layout.ts";
+import { HOT_REGION, INTERNAL_HANDLERS } from "./layout.ts";
 import { EnginePlan, packPlan, PLAN_SECTION } from "./plan.ts";
 import { InterpreterProgram } from "./program.ts";
 
@@ -29,6 +29,9 @@ export class ProgramGenerator {
       assert(handler, `the hot list names ${key}, which no row gives`);
       hot[handler.id * 2 + shape] = this.#hotCases.push({ handler, shape });
     }
+    assert(this.#hotCases.length < HOT_REGION, "cases of the fast loop have 8 bits");
+    // Any address or target may be a simple one.
+    for (let i = 0; i < hot.length; i += 2) hot[i] ||= hot[i + 1]!;
     this.plan = new EnginePlan(buildTables(this.set), ends, hot);
   }
 

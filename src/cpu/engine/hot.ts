@@ -1,12 +1,16 @@
 // The vocabulary as the fast loop compiles it: the same meanings, with memory accesses that only know the TLB and branches that
 // only know links and the jump cache. Whatever they do not find goes to the complete handler, before anything has changed.
+//
+// Outside 64-bit code there are cases for 32-bit code with flat segments. That they are flat costs nothing to know: where they are
+// not the loop's view is the one that never hits, so accesses go to the complete handler, and branches ask for it.
+import { assert } from "../../support/assert.ts";
 import type { Expr, Label, Signature } from "../ir/types.ts";
 import type { Operand } from "../isa/instruction.ts";
 import { KIND } from "../isa/flags.ts";
-import { REG, Sem } from "../isa/sem.ts";
+import { REG, Sem, type World } from "../isa/sem.ts";
 import { entryOf } from "../mmu/access.ts";
 import { at } from "../state.ts";
-import { JUMP_CACHE, RECORD, TLB } from "./layout.ts";
+import { JUMP_CACHE, RECORD, TLB, VIEW } from "./layout.ts";
 import { jumpSlot } from "./lookup.ts";
 
 /** Where the code of the fast loop can go. */
@@ -23,8 +27,8 @@ export interface HotLabels {
 export const HOT_SIGNATURE: Signature = { name: "hot", params: ["i32", "i32", "i32", "i32"], result: "i32", faults: true };
 
 /**
- * Shape of what a record needs: 0 is base + displacement, or a direct branch within the page; 1 is any 64-bit address, or a
- * direct branch to another page.
+ * Shape of what a record needs: 0 is base + displacement, or a direct branch within the page; 1 is any 64-bit address, or any of
+ * 32 bits in ES, SS or DS, or a direct branch to another page.
  */
 export type HotShape = 0 | 1;
 
@@ -36,8 +40,8 @@ export class HotSem extends Sem {
   readonly #hosts = new Map<Expr, Expr>();
   readonly #linearOfTarget = new Map<Expr, Expr>();
 
-  constructor(name: string, labels: HotLabels, shape: HotShape) {
-    super(name, "long", { ...HOT_SIGNATURE, name });
+  constructor(name: string, world: World, labels: HotLabels, shape: HotShape) {
+    super(name, world, { ...HOT_SIGNATURE, name });
     this.#labels = labels;
     this.#shape = shape;
     this.#view = this.params()[2]!;
@@ -50,28 +54,41 @@ export class HotSem extends Sem {
   override address(op: Operand): Expr {
     const known = this.#operandAddress.get(op);
     if (known) return known;
-    const address = this.#shape === 0 ? this.#baseDisplacement() : this.#fullAddress();
+    const address = this.#shape === 0 ? this.effectiveAddress() : this.#fullAddress();
     this.#operandAddress.set(op, address);
     return address;
   }
   readonly #operandAddress = new Map<Operand, Expr>();
 
+  /** A register that the record names, of the address's width. */
   #slot(field: number): Expr {
-    return this.load("i64.load", this.add(this.base(), this.load("i32.load8_u", this.record(), field)));
+    return this.load(this.long ? "i64.load" : "i32.load", this.add(this.base(), this.load("i32.load8_u", this.record(), field)));
   }
 
   #baseDisplacement(): Expr {
-    return this.add(this.#slot(RECORD.base), this.load("i64.load32_s", this.record(), RECORD.disp));
+    return this.add(this.#slot(RECORD.base), this.load(this.long ? "i64.load32_s" : "i32.load", this.record(), RECORD.disp));
   }
 
   #fullAddress(): Expr {
-    return this.add(this.effectiveAddress(), this.#slot(RECORD.seg));
+    return this.long ? this.add(this.effectiveAddress(), this.#slot(RECORD.seg)) : this.effectiveAddress();
   }
 
   override effectiveAddress(): Expr {
-    if (this.#shape === 0) return this.#baseDisplacement();
-    const scaled = this.shl(this.#slot(RECORD.index), this.load("i64.load8_u", this.record(), RECORD.scale));
-    return this.add(this.#baseDisplacement(), scaled);
+    const e = this.#shape === 0 ? this.#baseDisplacement() : this.add(this.#baseDisplacement(), this.#scaledIndex());
+    return this.long ? e : this.extU(e);
+  }
+
+  #scaledIndex(): Expr {
+    return this.shl(this.#slot(RECORD.index), this.load(this.long ? "i64.load8_u" : "i32.load8_u", this.record(), RECORD.scale));
+  }
+
+  override addressMask(): Expr {
+    return this.i64(this.long ? -1 : 0xffff_ffff);
+  }
+
+  /** Implicit operands and moffs: in ES, SS or DS (plan.ts), which are flat. */
+  override segmentLinear(segment: Expr, offset: Expr, bytes: number, write: boolean): Expr {
+    return this.long ? super.segmentLinear(segment, offset, bytes, write) : this.and(offset, 0xffff_ffffn);
   }
 
   override view(): Expr {
@@ -125,11 +142,15 @@ export class HotSem extends Sem {
   }
 
   override stackLinear(offset: Expr): Expr {
-    return offset;
+    return this.long ? offset : this.and(offset, 0xffff_ffffn);
   }
 
   override stackPointer(): Expr {
-    return this.reg(REG.rsp, 64);
+    return this.reg(REG.rsp, this.long ? 64 : 32);
+  }
+
+  override setStackPointer(e: Expr): void {
+    this.setReg(REG.rsp, this.long ? 64 : 32, e);
   }
 
   /** Conditions of the subtract class, which nearly all are, without a call. */
@@ -163,8 +184,20 @@ export class HotSem extends Sem {
 
   // ── branches ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  override relativeTarget(): Expr {
-    if (this.#shape === 1) return this.branchTarget(this.add(this.state64("ripPage"), this.imm()));
+  /** Branches look at CS's base and limit, which the record of a target says nothing about. */
+  #requireFlat(): void {
+    if (!this.long) this.br(this.#labels.cold, this.eq(this.#view, this.add(this.base(), VIEW.none)));
+  }
+
+  override nextIp(): Expr {
+    const next = this.add(this.linear(), this.load("i64.load8_u", this.record(), RECORD.len));
+    return this.long ? next : this.and(next, 0xffff_ffffn);
+  }
+
+  override relativeTarget(width: number): Expr {
+    assert(width >= 32, "branches of 16 bits are not hot");
+    if (this.#shape === 1) return this.branchTarget(this.zext(this.add(this.state64("ripPage"), this.imm()), width));
+    this.#requireFlat();
     const linked = this.load("i32.load", this.record(), RECORD.target);
     this.br(this.#labels.cold, this.not(linked));
     return linked;
@@ -172,6 +205,7 @@ export class HotSem extends Sem {
 
   /** The target's record, when the jump cache knows it. */
   override branchTarget(linear: Expr): Expr {
+    this.#requireFlat();
     const slot = jumpSlot(this, this.base(), linear);
     const key = this.xor(linear, this.state64("jumpTag"));
     this.br(this.#labels.cold, this.ne(this.load("i64.load", slot, JUMP_CACHE), key));

@@ -19,7 +19,7 @@ import { at, EXIT, type StateName, ZERO } from "../state.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
-import { HOT_REGION, PROFILE, RECORD, REGIONS, SAMPLES, SAMPLES_MAX } from "./layout.ts";
+import { FLAT_SEGMENTS, HOT_REGION, PROFILE, RECORD, RECORD_FLAGS, REGIONS, SAMPLES, SAMPLES_MAX } from "./layout.ts";
 import { ENGINE_ROUTINES } from "./routines.ts";
 
 /** A case of the fast loop: a handler with a shape of address or branch. */
@@ -57,8 +57,8 @@ const signatureType = ({ params, result }: Signature): FunctionType => ({ params
 /** What a module has beyond what a guest needs. */
 export interface ModuleOptions {
   /**
-   * Count executed handlers at PROFILE, four counters a handler: plus 1 when the address has an index or segment, plus 2 when the
-   * branch leaves its page. For measuring what the hot list should hold.
+   * Count executed handlers at PROFILE, eight counters a handler: plus 1 when the address has an index or segment, plus 2 when the
+   * branch leaves its page, plus 4 when the address is of 16 bits or in CS, FS or GS. For measuring what the hot list should hold.
    */
   readonly profile?: boolean;
   /** Name the functions, for profilers. */
@@ -261,7 +261,7 @@ class RunLoop {
   /** Ends within the block `out`, behind which the budget is used up. */
   #fast(hot: readonly HotCase[], profile: boolean): void {
     const c = this.code;
-    this.#load("tlbView").localSet(LOCAL.view);
+    this.#load("hotView").localSet(LOCAL.view);
     c.block(); // out
     c.block(); // attention or slow: `next` decides
     c.loop(); // again
@@ -272,7 +272,7 @@ class RunLoop {
     this.#complete().localTee(LOCAL.next).op("i32.eqz").brIf(1);
     this.#load("attention").brIf(1);
     c.localGet(LOCAL.next).localSet(LOCAL.record);
-    this.#load("tlbView").localSet(LOCAL.view);
+    this.#load("hotView").localSet(LOCAL.view);
     this.#countDown().op("i32.ge_s").brIf(0);
     // Not where a branch leads: no place for a sample.
     c.i32(0).localSet(LOCAL.view).br(2); // out
@@ -310,13 +310,13 @@ class RunLoop {
     this.#load("currentRecord").localSet(LOCAL.record).br(3).end(); // slow
     this.#load("attention").brIf(2); // slow
     c.localGet(LOCAL.next).localSet(LOCAL.record);
-    this.#load("tlbView").localSet(LOCAL.view);
+    this.#load("hotView").localSet(LOCAL.view);
     c.localGet(LOCAL.budget).i32(0).op("i32.ge_s").brIf(1); // again
     c.br(3); // out
   }
 
   #hotCase(h: HotCase, labels: LoopLabels, outer: readonly (Label | undefined)[]): void {
-    const body = buildHandler(h.handler, (name) => new HotSem(name, labels, h.shape));
+    const body = buildHandler(h.handler, (name, world) => new HotSem(name, world, labels, h.shape));
     this.#pin();
     const params = [LOCAL.record, LOCAL.base, LOCAL.view, LOCAL.budget];
     emit(body, { code: this.code, locals: this.locals, params, resolve: this.#resolve, outer });
@@ -325,10 +325,14 @@ class RunLoop {
   #count(): void {
     const c = this.code;
     const field = (name: "index" | "seg"): Code => c.localGet(LOCAL.record).memory("i32.load8_u", RECORD[name]).i32(ZERO).op("i32.ne");
-    c.localGet(LOCAL.record).memory("i32.load16_u", RECORD.cold).i32(2).op("i32.shl");
+    c.localGet(LOCAL.record).memory("i32.load16_u", RECORD.cold).i32(3).op("i32.shl");
     field("index");
     field("seg").op("i32.or").op("i32.or");
     c.localGet(LOCAL.record).memory("i64.load", RECORD.imm).i64(4096n).op("i64.ge_u").i32(1).op("i32.shl").op("i32.or");
+    const flags = (): Code => c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.flags);
+    c.i32(FLAT_SEGMENTS);
+    flags().i32(RECORD_FLAGS.segShift).op("i32.shr_u").op("i32.shr_u").i32(1).op("i32.and").op("i32.eqz");
+    flags().i32(RECORD_FLAGS.address16).op("i32.and").i32(1).op("i32.shr_u").op("i32.or").i32(2).op("i32.shl").op("i32.or");
     c.i32(3).op("i32.shl").localGet(LOCAL.base).op("i32.add");
     c.localTee(LOCAL.next).localGet(LOCAL.next).memory("i64.load", PROFILE).i64(1n).op("i64.add").memory("i64.store", PROFILE);
   }

@@ -49,7 +49,7 @@ export const HASH_SHIFT: number = 32 - Math.log2(CODE_HASH_ENTRIES);
 export const ARENA = 0x16_0000;
 export const ARENA_SIZE = 0x100_0000;
 
-/** Execution counters (i64) of a profiling module, four a handler; untouched, and so no memory, otherwise. */
+/** Execution counters (i64) of a profiling module, eight a handler; untouched, and so no memory, otherwise. */
 export const PROFILE: number = ARENA + ARENA_SIZE;
 const PROFILE_SIZE = 0x10_0000;
 
@@ -111,6 +111,9 @@ export const RECORD_FLAGS = {
   /** Segment register number of the memory operand, for checks: bits 2–4. */
   segShift: 2,
 } as const;
+
+/** Segment registers that the fast loop's 32-bit cases may access, by number: ES, SS and DS. CS takes no writes; FS and GS are never flat. */
+export const FLAT_SEGMENTS = 0b00_1101;
 
 /** Pages of RAM have 8 bytes each in the page table: one bit for every 64 bytes that hold decoded code. */
 export const PAGE_ENTRY = 8;

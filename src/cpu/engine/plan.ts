@@ -8,7 +8,8 @@
 import { assert } from "../../support/assert.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import { type DecodeTables, ENTRY, OPCODES } from "../decode/tables.ts";
-import { ZERO } from "../state.ts";
+import { MODE, ZERO } from "../state.ts";
+import { FLAT_SEGMENTS } from "./layout.ts";
 
 /** Name of the module's custom section. */
 export const PLAN_SECTION = "nido.plan";
@@ -39,10 +40,15 @@ export class EnginePlan {
 
   /** Case of the fast loop for what `d` has just decoded, 0 for none. */
   hotCase(d: Decoder, samePage: boolean): number {
-    if (d.address32 || d.address16) return 0;
+    if (!(d.mode & MODE.long ? !d.address32 : isFlat32(d))) return 0;
     const simple = d.relative ? samePage : d.index === ZERO && d.seg === ZERO;
     return this.hot[d.handler * 2 + (simple ? 0 : 1)] ?? 0;
   }
+}
+
+/** 32-bit code on a 32-bit stack with a 32-bit address: what the fast loop has cases for outside 64-bit code. */
+function isFlat32(d: Decoder): boolean {
+  return d.mode === (MODE.code32 | MODE.stack32) && d.address32 && ((FLAT_SEGMENTS >> d.segment) & 1) !== 0;
 }
 
 /** A plan as bytes. */

@@ -4,7 +4,7 @@ import type { Builder } from "../ir/builder.ts";
 import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
 import { JUMP_CACHE, JUMP_ENTRIES, TLB, TLB_LIST, TLB_LIST_MAX, VIEW, VIEW_SIZE } from "../engine/layout.ts";
-import { at, ATTENTION, FAULT, MODE, type StateName } from "../state.ts";
+import { at, ATTENTION, FAULT, MODE, SEG_BASE, type SegmentName, SEGMENTS, type StateName } from "../state.ts";
 import { CR0, CR4, EFER, EFLAGS, VECTOR } from "./control.ts";
 import { forgetLargePages, inLargePage } from "./large-pages.ts";
 
@@ -15,6 +15,26 @@ const has = (b: Builder, base: Expr, name: StateName, mask: number): Expr => b.n
 /** Bits of segment access rights that matter here: L (64-bit code) and D/B. */
 const ACCESS_L = 0x2000;
 const ACCESS_DB = 0x4000;
+
+/** Access rights of flat data: present, writable, neither code nor expand-down (SDM 3A §3.4.5.1). */
+const FLAT_DATA = { mask: 0x8e, value: 0x82 } as const;
+
+/** 1 when a segment has base 0 and a limit of 4 GiB, and for data takes every access. */
+function isFlat(b: Builder, base: Expr, name: SegmentName): Expr {
+  const whole = b.eq(get(b, base, `${name}Limit`), -1);
+  const flat = b.and(whole, b.eq(b.load("i64.load", base, SEG_BASE + SEGMENTS.indexOf(name) * 8), 0n));
+  if (name === "cs") return flat;
+  return b.and(flat, b.eq(b.and(get(b, base, `${name}Access`), FLAT_DATA.mask), FLAT_DATA.value));
+}
+
+/** Recomputes `hotView`; call when ES or DS changed. Real-address mode checks less, so flat is flat there too. */
+export const refreshHotView: Routine = routine("mode.hotView", ["i32"], undefined, (b, base) => {
+  put(b, base, "hotView", get(b, base, "tlbView"));
+  b.if(b.eq(get(b, base, "mode"), MODE.code32 | MODE.stack32), () => {
+    const flat = (["es", "cs", "ss", "ds"] as const).map((name) => isFlat(b, base, name)).reduce((all, one) => b.and(all, one));
+    b.if(b.not(flat), () => put(b, base, "hotView", b.add(base, VIEW.none)));
+  });
+});
 
 /** Recomputes `attention`; call when EFLAGS.IF/TF, `stepping`, INTR, NMI, the shadow or DR7 changed. */
 export const updateAttention: Routine = implement(ROUTINE.updateAttention, (b, base) => {
@@ -50,6 +70,7 @@ export const refreshMode: Routine = implement(ROUTINE.refreshMode, (b, base) => 
   put(b, base, "tlbView", b.add(base, b.select(checked, b.i32(VIEW.none), own)));
   const tag = b.or(b.shl(get(b, base, "generation"), 4), b.or(b.shl(mode, 1), user));
   b.store("i64.store", base, b.shl(b.extU(tag), 48), at("jumpTag"));
+  b.call(refreshHotView, base);
   refreshFpu(b, base);
   b.call(updateAttention, base);
 });

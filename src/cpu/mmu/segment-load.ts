@@ -7,6 +7,7 @@ import { at, MODE, SEG_BASE } from "../state.ts";
 import { LOADS, STORES } from "./access.ts";
 import { CR0, EFER, EFLAGS, VECTOR } from "./control.ts";
 import { fault } from "./fault.ts";
+import { refreshHotView } from "./mode.ts";
 
 /** Descriptor bits 40–47, and D/B and G, of access rights. */
 const RIGHTS = { accessed: 1, writable: 2, conformingCode: 0xc, code: 8, segment: 0x10, present: 0x80 } as const;
@@ -44,6 +45,7 @@ function store(b: Builder, base: Expr, n: Expr, parts: { selector: Expr; base: E
   b.store("i32.store", slot, parts.rights, at("esAccess"));
   if (parts.limit) b.store("i32.store", slot, parts.limit, at("esLimit"));
   b.store("i64.store", b.add(base, b.shl(n, 3)), parts.base, SEG_BASE);
+  b.call(refreshHotView, base);
 }
 
 /** Real-address and virtual-8086 mode: limit, size and granularity stay, so that 4 GiB segments survive a visit to protected mode. */
