@@ -1,6 +1,7 @@
 // The machine's end of the protocol: opens its files, builds it, carries bytes both ways, and reports how it ended. The same on
 // every host; what differs is the ThreadPlatform.
 import type { ByteStore } from "../disk/byte-store.ts";
+import type { TranslatorFactory } from "../cpu/engine/translation.ts";
 import { VmError } from "../support/errors.ts";
 import type { DiskConfig } from "./attachments.ts";
 import type { FileSource, ResolvedMachineConfig } from "./config.ts";
@@ -25,6 +26,8 @@ export interface ThreadPlatform {
   readFile(role: "kernel" | "initrd", source: FileSource, maxBytes: number): Promise<Uint8Array>;
   /** The files of the guest that comes with the package. */
   readonly embeddedGuest: { readonly kernel: FileSource; readonly initrd: FileSource };
+  /** What translates hot code. */
+  readonly translator?: TranslatorFactory | undefined;
   /** The interpreter's module, compiled, if the build left one. */
   loadInterpreter(): Promise<WebAssembly.Module | undefined>;
   /** The thread no longer needs these bytes, which it got from `readFile`; resolves when their memory has been given back. */
@@ -162,6 +165,7 @@ export class MachineThread {
       initrd: files.initrd,
       disks: files.disks,
       interpreter: files.interpreter,
+      translator: this.#platform.translator,
       clock: platform.clock,
       log: warnings((message) => this.#post({ type: "warning", message })),
       fillRandom: (into) => platform.fillRandom(into),

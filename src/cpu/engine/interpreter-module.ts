@@ -126,7 +126,7 @@ function completeHandler(type: number): Code {
 }
 
 /** Locals of the loop; `budget` + `reserve` is what is left of `given`. Hot cases take further ones behind them. */
-const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6 } as const;
+const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6, left: 7 } as const;
 const PARAMETERS = 2;
 /** Instructions between two samples: this many, and up to as many more. */
 const SAMPLE_EVERY = 1024;
@@ -189,7 +189,7 @@ class RunLoop {
   /** Takes the loop's own locals out of the pool. */
   #pin(): void {
     this.locals.reset();
-    for (let i = PARAMETERS; i <= LOCAL.reserve; i++) this.locals.alloc("i32");
+    for (let i = PARAMETERS; i <= LOCAL.left; i++) this.locals.alloc("i32");
   }
 
   #call(r: Routine, ...locals: number[]): Code {
@@ -301,12 +301,22 @@ class RunLoop {
     this.#region();
   }
 
+  #count64(name: StateName, by: () => void): void {
+    const c = this.code.localGet(LOCAL.base).localGet(LOCAL.base).memory("i64.load", at(name));
+    by();
+    c.op("i64.add").memory("i64.store", at(name));
+  }
+
   /** Within `cold`, `again`, slow and `out`. */
   #region(): void {
     const c = this.code;
     c.localGet(LOCAL.record).localGet(LOCAL.base).localGet(LOCAL.budget);
     c.localGet(LOCAL.record).memory("i32.load", RECORD.imm).callIndirect(this.#types.region, 1);
-    c.localSet(LOCAL.budget).localTee(LOCAL.next).op("i32.eqz").if();
+    c.localSet(LOCAL.left).localSet(LOCAL.next);
+    this.#count64("regionEntries", () => c.i64(1n));
+    this.#count64("regionInstructions", () => c.localGet(LOCAL.budget).localGet(LOCAL.left).op("i32.sub").op("i64.extend_i32_s"));
+    c.localGet(LOCAL.left).localSet(LOCAL.budget);
+    c.localGet(LOCAL.next).op("i32.eqz").if();
     this.#load("currentRecord").localSet(LOCAL.record).br(3).end(); // slow
     this.#load("attention").brIf(2); // slow
     c.localGet(LOCAL.next).localSet(LOCAL.record);

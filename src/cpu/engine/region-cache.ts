@@ -12,6 +12,8 @@ import { HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION
 
 /** What a translator gives for a region beside its code; it travels between threads. */
 export interface RegionPlan {
+  /** For profilers. */
+  readonly name: string;
   /** Host address of the entry, and its mode. */
   readonly host: number;
   readonly mode: number;

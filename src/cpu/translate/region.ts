@@ -285,6 +285,10 @@ class RegionBuilder extends RegionSem {
     const target = this.collect(() => {
       this.#set(this.#target, this.add(this.#origin, this.extS(this.get(this.#at))));
       this.#set(this.#budget, this.add(this.get(this.#budget), this.get(this.#back)));
+      this.if(this.get(this.#back), () => {
+        const exits = this.loadSlot("i64.load", slot("regionExits"));
+        this.storeSlot("i64.store", slot("regionExits"), this.add(exits, 1n));
+      });
       this.if(this.#isRefused(), () => {
         this.#list(this.#spills);
         this.storeSlot("i64.store", slot("ripPage"), this.#origin);

@@ -62,6 +62,7 @@ function planOf(source: CodeSource, host: number, graph: RegionGraph, region: Re
   return {
     host,
     mode: source.mode,
+    name: `region ${host.toString(16)}`,
     ranges: graph.ranges,
     bytes,
     records: recordsOf(region.called),
@@ -97,7 +98,7 @@ function recordsOf(called: readonly GuestInstruction[]): Uint8Array {
 }
 
 /** A module that exports the regions' functions as `0`, `1`, … */
-export function moduleOf(drafts: readonly { readonly region: RegionBody }[]): Uint8Array {
+export function moduleOf(drafts: readonly Draft[]): Uint8Array {
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", 1, 65536, true);
   const imports = new Map<string, number>();
@@ -107,6 +108,7 @@ export function moduleOf(drafts: readonly { readonly region: RegionBody }[]): Ui
     const index = m.declare();
     m.define(index, REGION_TYPE, locals, code);
     m.exportFunction(String(n), index);
+    m.nameFunction(index, drafts[n]!.plan.name);
   });
   return m.finish();
 }

@@ -12,6 +12,7 @@ import { VmError } from "../../support/errors.ts";
 import { EMBEDDED_GUEST, readBootFile } from "./boot-files.ts";
 import { openFileStore, type FileStore } from "./file-store.ts";
 import { checkHostMemory } from "./host-memory.ts";
+import { threadTranslator } from "./translator-thread.ts";
 import { ioError } from "./io-error.ts";
 
 /** The host's clocks; nanoseconds since this thread began, exact to below a microsecond. */
@@ -27,6 +28,7 @@ export function nodeThreadPlatform(): ThreadPlatform {
     checkMemory: checkHostMemory,
     readFile: readBootFile,
     embeddedGuest: EMBEDDED_GUEST,
+    translator: threadTranslator,
     loadInterpreter: () => interpreter,
     release,
     openDisk: (disk) => openDisk(disk, open),

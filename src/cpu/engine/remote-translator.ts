@@ -1,0 +1,55 @@
+// A translator in another thread: asks it for the hottest code first, one batch at a time.
+import type { RegionPlan } from "./region-cache.ts";
+import type { RegionRequest, Translator, TranslatorClient } from "./translation.ts";
+
+/** To the translator's thread. */
+export type ToTranslator =
+  | { readonly type: "open"; readonly memory: WebAssembly.Memory; readonly base: number }
+  | { readonly type: "translate"; readonly requests: readonly RegionRequest[] };
+
+/** From the translator's thread: what came of a batch. */
+export interface FromTranslator {
+  readonly requests: readonly RegionRequest[];
+  readonly batch: { readonly module: WebAssembly.Module; readonly regions: readonly RegionPlan[] } | undefined;
+}
+
+/** Regions in one batch. */
+const BATCH = 12;
+/** Requests that may wait; what is cooler than all of them is asked for again when it is hotter. */
+const MAX_WAITING = 512;
+
+/** The near end of a translator's thread. */
+export class RemoteTranslator implements Translator {
+  readonly #client: TranslatorClient;
+  readonly #post: (message: ToTranslator) => void;
+  #waiting: RegionRequest[] = [];
+  #isBusy = false;
+
+  constructor(client: TranslatorClient, post: (message: ToTranslator) => void) {
+    this.#client = client;
+    this.#post = post;
+    post({ type: "open", memory: client.memory, base: client.base });
+  }
+
+  request(requests: readonly RegionRequest[]): void {
+    this.#waiting.push(...requests);
+    this.#send();
+  }
+
+  /** Takes what the thread has sent. */
+  receive({ requests, batch }: FromTranslator): void {
+    this.#isBusy = false;
+    if (batch) this.#client.accept(batch);
+    this.#client.done(requests);
+    this.#send();
+  }
+
+  #send(): void {
+    if (this.#isBusy || this.#waiting.length === 0) return;
+    this.#waiting.sort((a, b) => this.#client.heatOf(b) - this.#client.heatOf(a));
+    const requests = this.#waiting.splice(0, BATCH);
+    this.#client.done(this.#waiting.splice(MAX_WAITING));
+    this.#isBusy = true;
+    this.#post({ type: "translate", requests });
+  }
+}
