@@ -6,11 +6,14 @@ import { RegionTranslator } from "./translator.ts";
 /** Serves one processor. */
 export class TranslatorService {
   readonly #post: (message: FromTranslator) => void;
+  readonly #compile: (bytes: Uint8Array) => WebAssembly.Module;
   readonly #translator = new RegionTranslator(new ProgramGenerator());
   #guest: { readonly memory: WebAssembly.Memory; readonly base: number } | undefined;
 
-  constructor(post: (message: FromTranslator) => void) {
+  /** @param compile how the host compiles best for code that is known to be hot */
+  constructor(post: (message: FromTranslator) => void, compile: (bytes: Uint8Array) => WebAssembly.Module) {
     this.#post = post;
+    this.#compile = compile;
   }
 
   /** Handles a message of the machine's thread. */
@@ -22,6 +25,6 @@ export class TranslatorService {
     const { requests } = message;
     const guest = this.#guest;
     if (!guest) throw new Error("Bug in Nido: a translation before there is memory");
-    this.#post({ requests, batch: this.#translator.translate(guest.memory.buffer, guest.base, requests) });
+    this.#post({ requests, batch: this.#translator.translate(guest.memory.buffer, guest.base, requests, this.#compile) });
   }
 }

@@ -35,12 +35,17 @@ export class RegionTranslator {
   }
 
   /** One module with all requested regions that can be made; undefined when there are none. */
-  translate(buffer: ArrayBuffer | SharedArrayBuffer, base: number, requests: readonly RegionRequest[]): TranslatedBatch | undefined {
+  translate(
+    buffer: ArrayBuffer | SharedArrayBuffer,
+    base: number,
+    requests: readonly RegionRequest[],
+    compile: (bytes: Uint8Array) => WebAssembly.Module = (bytes) => new WebAssembly.Module(bytes),
+  ): TranslatedBatch | undefined {
     const drafts = requests
       .map((r) => (isTranslatable(r.mode) ? this.draft(new MemorySource(buffer, base, r), r.host) : undefined))
       .filter((d) => d !== undefined);
     if (drafts.length === 0) return undefined;
-    return { module: new WebAssembly.Module(moduleOf(drafts)), regions: drafts.map((d) => d.plan) };
+    return { module: compile(moduleOf(drafts)), regions: drafts.map((d) => d.plan) };
   }
 
   /** The region that begins at a host address in the source's origin page. */
