@@ -13,6 +13,7 @@ export interface SessionRequest {
   readonly config: MachineConfig;
   /** Tell what Nido does; with a command, also what the guest says while it boots. */
   readonly verbose: boolean;
+  readonly stats: boolean;
   /** Whether a guest that resets its board starts again. */
   readonly reboot: boolean;
 }

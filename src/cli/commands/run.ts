@@ -26,6 +26,7 @@ export const run: Command = {
   flags: [
     ...OPTION_NAMES.flatMap(optionFlag),
     { name: "--no-reboot", describe: "Ends when the guest resets its board, instead of starting it again." },
+    { name: "--stats", describe: "Tells on the error output what the processor did: instructions by tier, regions, compile time, exits." },
     { name: "--verbose", describe: "Tells on the error output what happens; with COMMAND, also the guest's boot messages." },
   ],
   examples: [
@@ -48,7 +49,7 @@ export const run: Command = {
     ],
   },
   run: async (args, host) => {
-    const request = { config: configOf(args), verbose: args.has("--verbose"), reboot: !args.has("--no-reboot") };
+    const request = { config: configOf(args), verbose: args.has("--verbose"), stats: args.has("--stats"), reboot: !args.has("--no-reboot") };
     const outcome = await runSession(request, host);
     return conclude(request, outcome, host);
   },
@@ -95,7 +96,10 @@ async function conclude(request: SessionRequest, outcome: Outcome, host: CliHost
   if (failure !== undefined) await reportError(host.stderr, failure, { verbose: request.verbose });
   else if (end.kind === "reset") await note(host.stderr, "The guest reset its board.");
   else if (request.verbose) await note(host.stderr, `The machine has ended: ${end.kind}.`);
-  if (request.verbose && outcome.statistics !== undefined) await note(host.stderr, summary(outcome.statistics));
+  if ((request.verbose || request.stats) && outcome.statistics !== undefined) {
+    await note(host.stderr, summary(outcome.statistics));
+    if (request.stats) for (const line of translationReport(outcome.statistics)) await note(host.stderr, line);
+  }
   const status = statusOfEnd(end);
   return outcome.diskFailed && status === EXIT.success ? EXIT.hostIo : status;
 }
@@ -105,6 +109,18 @@ function summary({ instructions, busyMs, firstAtMs }: MachineStatistics): string
   const mips = busyMs > 0 ? instructions / busyMs / 1e3 : 0;
   const first = firstAtMs === undefined ? "none ran" : `the first ${Math.round(firstAtMs - performance.timeOrigin)} ms after the start`;
   return `${instructions} instructions in ${Math.round(busyMs)} ms (${Math.round(mips)} MIPS), ${first}.`;
+}
+
+/** What translation did, line by line. */
+function translationReport({ instructions, translation: t }: MachineStatistics): string[] {
+  if (t === undefined) return ["Everything was interpreted."];
+  const share = instructions > 0 ? ((100 * t.instructions) / instructions).toFixed(1) : "0";
+  const each = t.entries > 0 ? (t.instructions / t.entries).toFixed(1) : "0";
+  return [
+    `Translated: ${t.instructions} instructions (${share} %) in ${t.entries} entries of regions, ${each} each; ${t.exits} left to the interpreter.`,
+    `Regions: ${t.regions} of ${t.requested} places asked for, with ${t.translated} instructions; ${t.refused} refused, ${t.invalidated} invalidated, ${t.revived} revived.`,
+    `Time: ${Math.round(t.translationMs)} ms to translate and compile in the background, ${Math.round(t.installationMs)} ms to take in.`,
+  ];
 }
 
 /** Nobody to tell when the reader has gone, as `head` does; everything else is a failure of the host. */

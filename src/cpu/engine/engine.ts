@@ -1,6 +1,8 @@
 // The door between a machine and whatever runs its guest code. The interpreter implements it; so can the translator and a
 // KVM engine, which is why it assumes no in-engine interrupt controller and no access to registers while running.
 
+import type { TranslationStatistics } from "./translation.ts";
+
 /** What a processor needs from its machine. Calls come from the thread that called `run`. */
 export interface CpuHost {
   portRead(port: number, width: 1 | 2 | 4): number;
@@ -43,6 +45,8 @@ export interface Engine {
   run(budget: number): RunExit;
   /** Instructions retired since creation, approximate. */
   readonly instructions: number;
+  /** What translation did so far; undefined when there is none. */
+  readonly translated: TranslationStatistics | undefined;
   /** The INTR pin: an interrupt controller has (or no longer has) something for this processor. */
   setInterruptLine(level: boolean): void;
   /** Edge on NMI. */

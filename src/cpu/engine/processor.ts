@@ -14,7 +14,7 @@ import { CodeCache } from "./code-cache.ts";
 import type { CpuHost, Engine, RegisterAccess, RunExit } from "./engine.ts";
 import type { Executor, HostFunctions } from "./executor.ts";
 import { CPU_AREA } from "./layout.ts";
-import { Translation, type TranslatorFactory } from "./translation.ts";
+import { Translation, type TranslationStatistics, type TranslatorFactory } from "./translation.ts";
 import type { EnginePlan } from "./plan.ts";
 import type { EngineProgram } from "./program.ts";
 
@@ -136,6 +136,10 @@ export class Processor implements Engine {
 
   get instructions(): number {
     return Number(this.context.get64("retired"));
+  }
+
+  get translated(): TranslationStatistics | undefined {
+    return this.translation?.statistics;
   }
 
   run(budget: number): RunExit {

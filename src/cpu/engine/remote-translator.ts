@@ -1,6 +1,5 @@
 // A translator in another thread: asks it for the hottest code first, one batch at a time.
-import type { RegionPlan } from "./region-cache.ts";
-import type { RegionRequest, Translator, TranslatorClient } from "./translation.ts";
+import type { RegionRequest, TranslatedBatch, Translator, TranslatorClient } from "./translation.ts";
 
 /** To the translator's thread. */
 export type ToTranslator =
@@ -10,13 +9,13 @@ export type ToTranslator =
 /** From the translator's thread: what came of a batch. */
 export interface FromTranslator {
   readonly requests: readonly RegionRequest[];
-  readonly batch: { readonly module: WebAssembly.Module; readonly regions: readonly RegionPlan[] } | undefined;
+  readonly batch: TranslatedBatch | undefined;
 }
 
-/** Regions in one batch. */
-const BATCH = 12;
+/** Regions in one batch: few, since what comes next may be hotter. */
+const BATCH = 4;
 /** Requests that may wait; what is cooler than all of them is asked for again when it is hotter. */
-const MAX_WAITING = 512;
+const MAX_WAITING = 256;
 
 /** The near end of a translator's thread. */
 export class RemoteTranslator implements Translator {
@@ -46,9 +45,14 @@ export class RemoteTranslator implements Translator {
 
   #send(): void {
     if (this.#isBusy || this.#waiting.length === 0) return;
-    this.#waiting.sort((a, b) => this.#client.heatOf(b) - this.#client.heatOf(a));
-    const requests = this.#waiting.splice(0, BATCH);
+    const heat = new Map(this.#waiting.map((r) => [r, this.#client.heatOf(r)]));
+    const heatOf = (r: RegionRequest): number => heat.get(r) ?? 0;
+    // What has not run again since is not worth it any more.
+    this.#client.done(this.#waiting.filter((r) => heatOf(r) === 0));
+    this.#waiting = this.#waiting.filter((r) => heatOf(r) > 0).sort((a, b) => heatOf(b) - heatOf(a));
     this.#client.done(this.#waiting.splice(MAX_WAITING));
+    const requests = this.#waiting.splice(0, BATCH);
+    if (requests.length === 0) return;
     this.#isBusy = true;
     this.#post({ type: "translate", requests });
   }

@@ -19,6 +19,27 @@ export interface RegionRequest {
 export interface TranslatedBatch {
   readonly module: WebAssembly.Module;
   readonly regions: readonly RegionPlan[];
+  /** How long it took to make them. */
+  readonly ms: number;
+}
+
+/** What translation did so far. */
+export interface TranslationStatistics {
+  /** Instructions executed in regions, entries of regions, and how often they left an instruction to the interpreter. */
+  readonly instructions: number;
+  readonly entries: number;
+  readonly exits: number;
+  /** Places asked for; regions that came; of these those whose code had changed meanwhile; guest instructions in them. */
+  readonly requested: number;
+  readonly regions: number;
+  readonly refused: number;
+  readonly translated: number;
+  /** Time that translation took, in its own thread, and that taking regions in took, in milliseconds. */
+  readonly translationMs: number;
+  readonly installationMs: number;
+  /** Regions taken back because their bytes were written, and put in force again because they were the same. */
+  readonly invalidated: number;
+  readonly revived: number;
 }
 
 /** Something that translates, now or later, here or in another thread. */
@@ -52,8 +73,9 @@ export interface TranslationHost {
 
 /** Samples at one place that make it worth translating. */
 const THRESHOLD = Number((globalThis as unknown as { process?: { env: Record<string, string> } }).process?.env["NIDO_T"] ?? 16);
-/** Places whose samples are counted; when there are more, counting begins again. */
-const MAX_PLACES = 0x1_0000;
+/** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
+const HALF_LIFE = 0x4000;
+const MAX_VAIN = 8;
 const MODE_MASK = 7;
 
 /** The hot code of one processor. */
@@ -62,14 +84,14 @@ export class Translation {
   readonly #h: TranslationHost;
   readonly #translator: Translator;
   readonly #heat = new Map<number, number>();
+  #samples = 0;
   /** Asked for and not answered yet. */
   readonly #asked = new Set<number>();
   /** Samples that make a place hot. */
   threshold: number = THRESHOLD;
-  /** Requests made, regions got, and of these those that could not be put in force. */
-  requested = 0;
-  translated = 0;
-  refused = 0;
+  readonly #sum = { requested: 0, regions: 0, refused: 0, translated: 0, translationMs: 0, installationMs: 0 };
+  /** Requests that came to nothing, by place: each makes the next wait for twice the heat. */
+  readonly #vain = new Map<number, number>();
 
   constructor(host: TranslationHost, translator: TranslatorFactory) {
     this.#h = host;
@@ -90,6 +112,21 @@ export class Translation {
     });
   }
 
+  /** What happened so far. */
+  get statistics(): TranslationStatistics {
+    const { view, base } = this.#h;
+    const count = (name: "regionInstructions" | "regionEntries" | "regionExits"): number => Number(view.getBigUint64(base + at(name), true));
+    const { invalidated, revived } = this.regions;
+    return {
+      ...this.#sum,
+      instructions: count("regionInstructions"),
+      entries: count("regionEntries"),
+      exits: count("regionExits"),
+      invalidated,
+      revived,
+    };
+  }
+
   /** Looks at the samples taken since the last time. Between runs. */
   look(): void {
     const { view, base } = this.#h;
@@ -102,7 +139,7 @@ export class Translation {
       if (request) requests.push(request);
     }
     if (requests.length === 0) return;
-    this.requested += requests.length;
+    this.#sum.requested += requests.length;
     this.#translator.request(requests);
   }
 
@@ -114,25 +151,39 @@ export class Translation {
     const mode = seen & MODE_MASK;
     const key = host * 8 + mode;
     const heat = (this.#heat.get(key) ?? 0) + 1;
-    if (this.#heat.size >= MAX_PLACES) this.#heat.clear();
     this.#heat.set(key, heat);
-    // Asked for once; and again when that came to nothing and it has become twice as hot.
-    if (heat < this.threshold || (heat & (heat - 1)) !== 0 || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
+    if (++this.#samples % HALF_LIFE === 0) this.#cool();
+    if (heat < this.threshold << (this.#vain.get(key) ?? 0) || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
     this.#asked.add(key);
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     return { host, mode, linearPage, view: seen & ~MODE_MASK };
   }
 
-  #done(requests: readonly RegionRequest[]): void {
-    for (const { host, mode } of requests) this.#asked.delete(host * 8 + mode);
+  #cool(): void {
+    for (const [key, heat] of this.#heat) {
+      if (heat < 2) this.#heat.delete(key);
+      else this.#heat.set(key, heat >> 1);
+    }
   }
 
-  #accept({ module, regions }: TranslatedBatch): void {
+  #done(requests: readonly RegionRequest[]): void {
+    for (const { host, mode } of requests) {
+      const key = host * 8 + mode;
+      this.#asked.delete(key);
+      if (!this.regions.has(host, mode)) this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
+    }
+  }
+
+  #accept({ module, regions, ms }: TranslatedBatch): void {
     const { memory, linkage } = this.#h;
+    const start = performance.now();
     const { exports } = new WebAssembly.Instance(module, { env: { memory, ...linkage.functions } });
     regions.forEach((plan, n) => {
-      this.translated++;
-      if (!this.regions.install(plan, exports[n] as RegionFunction)) this.refused++;
+      this.#sum.regions++;
+      this.#sum.translated += plan.instructions;
+      if (!this.regions.install(plan, exports[n] as RegionFunction)) this.#sum.refused++;
     });
+    this.#sum.translationMs += ms;
+    this.#sum.installationMs += performance.now() - start;
   }
 }

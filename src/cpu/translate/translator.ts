@@ -41,11 +41,13 @@ export class RegionTranslator {
     requests: readonly RegionRequest[],
     compile: (bytes: Uint8Array) => WebAssembly.Module = (bytes) => new WebAssembly.Module(bytes),
   ): TranslatedBatch | undefined {
+    const start = performance.now();
     const drafts = requests
       .map((r) => (isTranslatable(r.mode) ? this.draft(new MemorySource(buffer, base, r), r.host) : undefined))
       .filter((d) => d !== undefined);
     if (drafts.length === 0) return undefined;
-    return { module: compile(moduleOf(drafts)), regions: drafts.map((d) => d.plan) };
+    const module = compile(moduleOf(drafts));
+    return { module, regions: drafts.map((d) => d.plan), ms: performance.now() - start };
   }
 
   /** The region that begins at a host address in the source's origin page. */

@@ -55,7 +55,8 @@ export class RunLoop {
 
   /** What the processor did so far. */
   get statistics(): MachineStatistics {
-    return { instructions: this.#parts.engine.instructions, busyMs: this.#busyNs / 1e6, firstAtMs: this.#firstAtMs };
+    const { instructions, translated } = this.#parts.engine;
+    return { instructions, busyMs: this.#busyNs / 1e6, firstAtMs: this.#firstAtMs, translation: translated };
   }
 
   /** Lets time and processor run. */
