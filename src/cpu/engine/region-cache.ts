@@ -1,9 +1,10 @@
 // Translated regions where the interpreter meets them: the record of a region's first instruction calls the region instead.
 //
-//   record at the entry      records of the region (REGION_RECORDS)
-//   ┌───────────────┐ target ┌──────────────┬───────────────┬─────────┬──────────┬───
-//   │ region, number├───────>│ its copy     │ on behind it  │ called  │ on behind│ …
-//   └───────────────┘        └──────────────┴───────────────┴─────────┴──────────┴───
+//   record at an entry       records of the region (REGION_RECORDS)
+//   ┌───────────────┐ target ┌──────────────┬───────────────┬─── … ───┬─────┬─────────┬──────────┬───
+//   │ region, number├───────>│ its copy     │ on behind it  │ others' │ map │ called  │ on behind│ …
+//   │               ├────┐   └──────────────┴───────────────┴─────────┴─────┴─────────┴──────────┴───
+//   └───────────────┘    └ disp ──────────────────────────────────────^
 //
 // A region is in force while the bytes it was made from are what they were. When some are written it is taken back, and kept: the
 // same bytes often come again, by a kernel that patches itself and by pages that are loaded anew.
@@ -14,13 +15,16 @@ import { HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION
 export interface RegionPlan {
   /** For profilers. */
   readonly name: string;
-  /** Host address of the entry, and its mode. */
-  readonly host: number;
   readonly mode: number;
+  /**
+   * Where it may be entered: host address, and linear address of the page relative to the region's origin. The first is what it was
+   * asked for; which one it is, the code finds in the record.
+   */
+  readonly entries: readonly { readonly host: number; readonly page: number }[];
   /** The bytes it was made from: host address and length of each range, and all bytes one after the other. */
   readonly ranges: readonly { readonly host: number; readonly length: number }[];
   readonly bytes: Uint8Array;
-  /** Records of called instructions, each with the one that goes on behind it. */
+  /** The map of indirect targets, and records of called instructions, each with the one that goes on behind it. */
   readonly records: Uint8Array;
   /** Guest instructions in the region. */
   readonly instructions: number;
@@ -46,18 +50,28 @@ interface Region {
   readonly plan: RegionPlan;
   readonly number: number;
   readonly records: number;
-  /** The patched record, 0 while the region is not in force. */
-  record: number;
+  /** The patched records by entry, 0 where there is none. */
+  readonly patched: Int32Array;
+  /** Its code is what it was made from, and guarded. */
+  isGuarded: boolean;
+  /** Some of its bytes were written since it was guarded last. */
+  wasWritten: boolean;
 }
 
+/** Records of an entry: its copy and the way on. */
+const ENTRY_SIZE: number = 2 * RECORD.size;
+
 const keyOf = (host: number, mode: number): number => host * 8 + mode;
+const sizeOf = (plan: RegionPlan): number => plan.entries.length * ENTRY_SIZE + plan.records.length;
 const pageOf = (host: number): number => host >>> 12;
 
 /** The regions of one processor. */
 export class RegionCache {
   readonly #h: RegionCacheHost;
-  readonly #regions = new Map<number, Region>();
-  /** Regions in force by page. */
+  /** Regions by entry, in force or not. */
+  readonly #regions = new Map<number, { readonly region: Region; readonly entry: number }>();
+  #count = 0;
+  /** Guarded regions by page. */
   readonly #pages = new Map<number, Set<Region>>();
   readonly #freeNumbers: number[] = [];
   #numbers = 0;
@@ -73,7 +87,7 @@ export class RegionCache {
 
   /** How many regions there are, in force or not. */
   get size(): number {
-    return this.#regions.size;
+    return this.#count;
   }
 
   /** Whether there is no room for another region. */
@@ -81,44 +95,63 @@ export class RegionCache {
     return this.#numbers - this.#freeNumbers.length >= REGIONS || this.#recordsEnd > REGION_RECORDS_SIZE - 0x1_0000;
   }
 
-  /** Whether a region begins there, in force or to be put in force. */
+  /** Whether a region can be entered there, as soon as the code there is decoded. */
   has(host: number, mode: number): boolean {
-    const region = this.#regions.get(keyOf(host, mode));
-    return region !== undefined && (region.record !== 0 || this.#enforce(region));
+    const found = this.#regions.get(keyOf(host, mode));
+    if (!found) return false;
+    this.#enforce(found.region, found.entry);
+    return this.#regions.has(keyOf(host, mode));
   }
 
   /** Takes a region in, unless its bytes have changed since it was made. → whether it is in force. */
   install(plan: RegionPlan, run: RegionFunction): boolean {
-    if (this.isFull) return false;
-    this.#remove(keyOf(plan.host, plan.mode));
+    const [first] = plan.entries;
+    if (this.isFull || !first) return false;
+    const known = this.#regions.get(keyOf(first.host, plan.mode));
+    if (known) this.#remove(known.region);
     const number = this.#freeNumbers.pop() ?? this.#numbers++;
-    const region: Region = { plan, number, records: this.#allocate(2 * RECORD.size + plan.records.length), record: 0 };
+    const patched = new Int32Array(plan.entries.length);
+    const region: Region = { plan, number, records: this.#allocate(sizeOf(plan)), patched, isGuarded: false, wasWritten: false };
+    this.#count++;
     this.#h.table.set(number, run);
-    this.#regions.set(keyOf(plan.host, plan.mode), region);
-    return this.#enforce(region);
+    this.#h.u8.set(plan.records, region.records + plan.entries.length * ENTRY_SIZE);
+    plan.entries.forEach(({ host }, entry) => {
+      const key = keyOf(host, plan.mode);
+      if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });
+    });
+    for (let entry = 0; entry < patched.length; entry++) this.#enforce(region, entry);
+    return patched[0] !== 0;
   }
 
-  /** A block has been decoded: if a region begins there and its bytes are what they were, it is in force again. */
+  /** A block has been decoded: if a region can be entered there and its bytes are what they were, it is in force. */
   decoded(host: number, mode: number): void {
-    const region = this.#regions.get(keyOf(host, mode));
-    if (region && region.record === 0) this.#enforce(region);
+    const found = this.#regions.get(keyOf(host, mode));
+    if (found) this.#enforce(found.region, found.entry);
   }
 
-  #enforce(region: Region): boolean {
-    const { plan } = region;
-    const record = this.#h.recordAt(plan.host, plan.mode);
-    if (record === 0 || this.#h.view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS) return false;
-    if (!this.#isUnchanged(plan)) {
-      this.#remove(keyOf(plan.host, plan.mode));
-      return false;
+  /** Puts the region in force at one of its entries; takes it out when it has been made from other bytes. */
+  #enforce(region: Region, entry: number): void {
+    const { plan, patched } = region;
+    const { host } = plan.entries[entry]!;
+    if (patched[entry] !== 0 || this.#regions.get(keyOf(host, plan.mode))?.region !== region) return;
+    const record = this.#h.recordAt(host, plan.mode);
+    if (record === 0 || this.#h.view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS) return;
+    if (!region.isGuarded) {
+      if (!this.#isUnchanged(plan)) return this.#remove(region);
+      this.#guard(region);
     }
-    this.#patch(region, record);
-    for (const { host, length } of plan.ranges) {
+    this.#patch(region, entry, record);
+  }
+
+  #guard(region: Region): void {
+    region.isGuarded = true;
+    if (region.wasWritten) this.revived++;
+    region.wasWritten = false;
+    for (const { host, length } of region.plan.ranges) {
       this.#h.guard(host, length);
       const page = this.#pages.get(pageOf(host)) ?? new Set();
       this.#pages.set(pageOf(host), page.add(region));
     }
-    return true;
   }
 
   #isUnchanged({ ranges, bytes }: RegionPlan): boolean {
@@ -131,36 +164,43 @@ export class RegionCache {
     return true;
   }
 
-  #patch(region: Region, record: number): void {
+  #patch(region: Region, entry: number, record: number): void {
     const { u8, view } = this.#h;
     const { records, plan, number } = region;
+    const copy = records + entry * ENTRY_SIZE;
     assert(u8[record + RECORD.hot] !== HOT_REGION, "one region a record");
-    u8.copyWithin(records, record, record + RECORD.size);
-    const behind = records + RECORD.size;
+    u8.copyWithin(copy, record, record + RECORD.size);
+    const behind = copy + RECORD.size;
     u8.fill(0, behind, behind + RECORD.size);
     view.setUint16(behind + RECORD.cold, INTERNAL.region, true);
     view.setUint16(behind + RECORD.offset, view.getUint16(record + RECORD.offset, true) + u8[record + RECORD.len]!, true);
     view.setInt32(behind + RECORD.target, record + RECORD.size, true);
-    u8.set(plan.records, records + 2 * RECORD.size);
     view.setUint16(record + RECORD.cold, INTERNAL.region, true);
     u8[record + RECORD.hot] = HOT_REGION;
-    view.setInt32(record + RECORD.target, records, true);
+    u8[record + RECORD.a] = entry;
+    view.setInt32(record + RECORD.disp, records + plan.entries.length * ENTRY_SIZE, true);
+    view.setInt32(record + RECORD.target, copy, true);
     view.setInt32(record + RECORD.imm, number, true);
-    region.record = record;
+    view.setInt32(record + RECORD.imm + 4, plan.entries[entry]!.page, true);
+    region.patched[entry] = record;
   }
 
-  /** Takes a region back; the record is what it was. */
+  /** Takes a region back; its records are what they were. */
   #suspend(region: Region): void {
     const { u8, view } = this.#h;
-    const { record, records, plan } = region;
-    region.record = 0;
+    const { records, plan, patched } = region;
+    region.isGuarded = false;
     for (const { host } of plan.ranges) {
       const page = this.#pages.get(pageOf(host));
       page?.delete(region);
       if (page?.size === 0) this.#pages.delete(pageOf(host));
     }
-    if (record === 0 || view.getUint16(record + RECORD.cold, true) !== INTERNAL.region) return;
-    u8.copyWithin(record, records, records + RECORD.size);
+    patched.forEach((record, entry) => {
+      if (record === 0 || view.getUint16(record + RECORD.cold, true) !== INTERNAL.region) return;
+      const copy = records + entry * ENTRY_SIZE;
+      u8.copyWithin(record, copy, copy + RECORD.size);
+    });
+    patched.fill(0);
   }
 
   /** Bytes [from, to) of a page are written: regions made from them are not in force any more. */
@@ -170,6 +210,7 @@ export class RegionCache {
     const isHit = ({ plan }: Region): boolean => plan.ranges.some(({ host, length }) => host < to && host + length > from);
     for (const region of [...regions].filter(isHit)) {
       this.#suspend(region);
+      region.wasWritten = true;
       this.invalidated++;
     }
   }
@@ -181,23 +222,29 @@ export class RegionCache {
     }
   }
 
-  /** All records are gone: no region is in force until its entry is decoded again. */
+  /** All records are gone: no region is in force until an entry is decoded again. */
   recordsDropped(): void {
-    for (const region of this.#regions.values()) region.record = 0;
+    for (const { region } of this.#regions.values()) {
+      region.patched.fill(0);
+      region.isGuarded = false;
+    }
     this.#pages.clear();
   }
 
-  #remove(key: number): void {
-    const region = this.#regions.get(key);
-    if (!region) return;
-    if (region.record !== 0) this.#suspend(region);
-    this.#regions.delete(key);
-    this.#h.table.set(region.number, null);
-    this.#freeNumbers.push(region.number);
-    const size = 2 * RECORD.size + region.plan.records.length;
+  #remove(region: Region): void {
+    const { plan, number, records } = region;
+    this.#suspend(region);
+    for (const { host } of plan.entries) {
+      const key = keyOf(host, plan.mode);
+      if (this.#regions.get(key)?.region === region) this.#regions.delete(key);
+    }
+    this.#count--;
+    this.#h.table.set(number, null);
+    this.#freeNumbers.push(number);
+    const size = sizeOf(plan);
     const free = this.#freeRecords.get(size) ?? [];
     this.#freeRecords.set(size, free);
-    free.push(region.records);
+    free.push(records);
   }
 
   #allocate(size: number): number {

@@ -4,7 +4,7 @@ import type { RegionRequest, TranslatedBatch, Translator, TranslatorClient } fro
 /** To the translator's thread. */
 export type ToTranslator =
   | { readonly type: "open"; readonly memory: WebAssembly.Memory; readonly base: number }
-  | { readonly type: "translate"; readonly requests: readonly RegionRequest[] };
+  | { readonly type: "translate"; readonly requests: readonly RegionRequest[]; readonly hot: Float64Array };
 
 /** From the translator's thread: what came of a batch. */
 export interface FromTranslator {
@@ -54,6 +54,6 @@ export class RemoteTranslator implements Translator {
     const requests = this.#waiting.splice(0, BATCH);
     if (requests.length === 0) return;
     this.#isBusy = true;
-    this.#post({ type: "translate", requests });
+    this.#post({ type: "translate", requests, hot: this.#client.hotPlaces() });
   }
 }

@@ -52,6 +52,8 @@ export interface TranslatorClient {
   readonly memory: WebAssembly.Memory;
   readonly base: number;
   accept(batch: TranslatedBatch): void;
+  /** Places that are hot or about to be: host address × 8 + mode. */
+  hotPlaces(): Float64Array;
   /** How often code has been seen running so far. */
   heatOf(request: RegionRequest): number;
   /** The requests have been dealt with, whatever came of them. */
@@ -107,6 +109,7 @@ export class Translation {
       memory: host.memory,
       base: host.base,
       accept: (batch) => this.#accept(batch),
+      hotPlaces: () => this.#hotPlaces(),
       heatOf: (request) => this.#heat.get(request.host * 8 + request.mode) ?? 0,
       done: (requests) => this.#done(requests),
     });
@@ -157,6 +160,12 @@ export class Translation {
     this.#asked.add(key);
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     return { host, mode, linearPage, view: seen & ~MODE_MASK };
+  }
+
+  #hotPlaces(): Float64Array {
+    const places: number[] = [];
+    for (const [key, heat] of this.#heat) if (heat * 4 >= this.threshold) places.push(key);
+    return Float64Array.from(places);
   }
 
   #cool(): void {

@@ -24,9 +24,11 @@ export interface Block {
   readonly successors: readonly number[];
 }
 
-/** A region: blocks in the order in which they were found; the first is the entry. */
+/** A region: blocks in the order in which they were found. */
 export interface RegionGraph {
   readonly blocks: readonly Block[];
+  /** Indices of the blocks where the region may be entered; what it was asked for comes first. */
+  readonly entries: readonly number[];
   /** Index of the block at a delta. */
   readonly at: ReadonlyMap<number, number>;
   /** For blocks that end in a return: deltas that it may go to within the region. */
@@ -44,7 +46,9 @@ export interface CodeRange {
 }
 
 /** How much one region may hold. */
-export const LIMITS = { instructions: 320, blocks: 64, pages: 4 } as const;
+export const LIMITS = { instructions: 400, blocks: 96, pages: 4, entries: 24 } as const;
+/** How far from an indirect jump its targets are looked for, in bytes. */
+const REACH = 0x800;
 
 /** Follows the code from `entry` (a delta in the origin's page). Undefined when nothing can be decoded there. */
 export function discover(source: CodeSource, decoder: Decoder, rows: RowLookup, entry: number): RegionGraph | undefined {
@@ -76,8 +80,15 @@ class Discovery {
   }
 
   run(entry: number): RegionGraph | undefined {
-    const queue = [entry];
-    this.#leaders.add(entry);
+    this.#explore([entry]);
+    if (this.#instructions.get(entry) === undefined) return undefined;
+    this.#explore(this.#indirectTargets());
+    return this.#graph(entry);
+  }
+
+  #explore(from: readonly number[]): void {
+    const queue = [...from];
+    for (const delta of from) this.#leaders.add(delta);
     for (let delta = queue.shift(); delta !== undefined; delta = queue.shift()) {
       for (const way of this.#follow(delta)) {
         if (this.#leaders.has(way.to) || this.#leaders.size >= LIMITS.blocks || !this.#worthwhile(way)) continue;
@@ -85,8 +96,15 @@ class Discovery {
         queue.push(way.to);
       }
     }
-    if (this.#instructions.get(entry) === undefined) return undefined;
-    return this.#graph(entry);
+  }
+
+  /** Hot places near indirect jumps, which are likely to lead there. */
+  #indirectTargets(): number[] {
+    const jumps = [...this.#instructions.values()].filter((i) => i?.flow === "indirect" && i.handler.instruction.name === "JMP");
+    if (jumps.length === 0) return [];
+    const places = [...this.#pages].flatMap(([page, host]) => this.#source.hotInPage(host).map((h) => (page << 12) + (h & 0xfff)));
+    const isNear = (delta: number): boolean => jumps.some((i) => i !== undefined && Math.abs(i.delta - delta) < REACH);
+    return places.filter((delta) => !this.#leaders.has(delta) && isNear(delta)).slice(0, LIMITS.entries);
   }
 
   /** Decodes from `delta` on to the end of its run, and gives where that leads: likely ways first. */
@@ -122,6 +140,11 @@ class Discovery {
     return instructionOf(this.#decoder, this.#rows, delta, host);
   }
 
+  #isHot(delta: number): boolean {
+    const host = this.#host(delta);
+    return host !== 0 && this.#source.hot(host);
+  }
+
   /** Host address of a delta's byte, 0 when its page is unknown or one too many. */
   #host(delta: number): number {
     const page = delta >> 12;
@@ -146,7 +169,8 @@ class Discovery {
     const returns = returnPoints(drafts, at);
     const blocks = drafts.map((b, i) => ({ ...b, successors: successorsOf(b, at, returns.get(i) ?? []) }));
     const pages = [...this.#pages].filter(([page]) => page !== 0).map(([page, host]) => ({ pages: page, host }));
-    return { blocks, at, returns, ranges: this.#ranges(blocks), pages };
+    const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && this.#isHot(order[n] ?? 0)));
+    return { blocks, at, entries: entries.slice(0, LIMITS.entries), returns, ranges: this.#ranges(blocks), pages };
   }
 
   #block(delta: number, at: ReadonlyMap<number, number>): Omit<Block, "successors"> {

@@ -5,6 +5,32 @@ import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
 import type { CodeSource } from "./source.ts";
 
+/** Places that the interpreter often meets. */
+export class HotPlaces {
+  readonly #keys: ReadonlySet<number>;
+  readonly #pages = new Map<number, number[]>();
+
+  /** @param keys host address × 8 + mode of each */
+  constructor(keys: Iterable<number>) {
+    this.#keys = new Set(keys);
+    for (const key of this.#keys) {
+      const page = Math.floor(key / 0x8000);
+      const list = this.#pages.get(page) ?? [];
+      list.push(key);
+      this.#pages.set(page, list);
+    }
+  }
+
+  has(host: number, mode: number): boolean {
+    return this.#keys.has(host * 8 + mode);
+  }
+
+  inPage(host: number, mode: number): number[] {
+    const keys = this.#pages.get(Math.floor(host / 0x1000)) ?? [];
+    return keys.filter((key) => key % 8 === mode).map((key) => Math.floor(key / 8));
+  }
+}
+
 /** The code around a requested entry. */
 export class MemorySource implements CodeSource {
   readonly u8: Uint8Array;
@@ -12,12 +38,14 @@ export class MemorySource implements CodeSource {
   readonly #view: DataView;
   readonly #base: number;
   readonly #request: RegionRequest;
+  readonly #places: HotPlaces;
 
-  constructor(buffer: ArrayBuffer | SharedArrayBuffer, base: number, request: RegionRequest) {
+  constructor(buffer: ArrayBuffer | SharedArrayBuffer, base: number, request: RegionRequest, places: HotPlaces) {
     this.u8 = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     this.#base = base;
     this.#request = request;
+    this.#places = places;
     this.mode = request.mode;
   }
 
@@ -28,6 +56,14 @@ export class MemorySource implements CodeSource {
     const linear = BigInt.asUintN(long ? 64 : 32, linearPage + BigInt(pages) * 0x1000n);
     const entry = view + (Number(linear >> 12n) & (TLB.entries - 1)) * TLB.size;
     return this.#view.getBigUint64(entry + TLB.execute, true) === linear ? this.#view.getUint32(entry + TLB.host, true) : 0;
+  }
+
+  hot(host: number): boolean {
+    return this.#places.has(host, this.mode);
+  }
+
+  hotInPage(host: number): readonly number[] {
+    return this.#places.inPage(host, this.mode);
   }
 
   known(host: number): boolean {

@@ -2,7 +2,8 @@
 //
 //   done ┌─ checks: pages, segments; else next = the copy of the entry's record
 //        │  load what the region uses
-//        │  leave ┌─ exit ┌─ the blocks
+//        │  leave ┌─ exit ┌─ root: to the entry's block, and to whatever else is reached by number
+//        │        │       │  the blocks
 //        │        │       └─ at ≠ an address in the region that execution goes on from
 //        │        └─ target: its linear address
 //        │  store what the region changed
@@ -28,8 +29,8 @@ import { irreducibleEdges, structure, type Structure } from "./structure.ts";
 /** The complete handler of a record, in the interpreter's module: (record, base) → next record, or 0. */
 export const complete: HostFunction = hostFunction("complete", ["i32", "i32"], "i32");
 
-/** Records of a region lie behind its entry's copy: for each called instruction one, and one that goes on behind it. */
-export const SIDE: { readonly first: number; readonly size: number } = { first: 2 * RECORD.size, size: 2 * RECORD.size };
+/** For each called instruction a region has a record, and one that goes on behind it. */
+export const SIDE_SIZE: number = 2 * RECORD.size;
 
 /** Statements in one instruction beyond which its handler is called. */
 const MAX_STATEMENTS = 160;
@@ -39,6 +40,8 @@ export interface RegionBody {
   readonly body: Body;
   /** Variables of the body that hold the results, in order: next record, budget. */
   readonly results: readonly [Variable, Variable];
+  /** Number of the root's way, plus 1, for each delta from some on; in front of the side records. */
+  readonly map: Uint8Array;
   /** Instructions whose handlers are called, in the order of their side records. */
   readonly called: readonly GuestInstruction[];
 }
@@ -48,9 +51,22 @@ export function buildRegion(graph: RegionGraph, world: World): RegionBody {
   return new RegionBuilder(graph, world).build();
 }
 
+/** Largest distance that the map of indirect targets spans, in bytes. */
+const MAP_BYTES = 0x2000;
+
+/** Nodes of the structure: the root, then the blocks. */
+const ROOT = 0;
+const nodeOf = (block: number): number => block + 1;
+
 class RegionBuilder extends RegionSem {
   readonly #graph: RegionGraph;
+  /** Nodes that the root leads to, in the order of their numbers. */
+  readonly #ways: readonly number[];
+  /** Edges of the nodes; those to nodes that are reached by number lead to the root. */
   readonly #successors: readonly (readonly number[])[];
+  /** Nodes that are reached by way of the root only. */
+  readonly #byNumber: ReadonlySet<number>;
+  readonly #map: IndirectMap;
   readonly #structure: Structure;
   readonly #forward: readonly Label[];
   readonly #again: readonly Label[];
@@ -64,8 +80,14 @@ class RegionBuilder extends RegionSem {
   readonly #back: Variable;
   readonly #target: Variable;
   readonly #view: Variable;
+  /** Where the root leads, by number. */
+  readonly #way: Variable;
+  /** Delta at which the region was entered. */
+  readonly #entry: Variable;
   readonly #origin: Expr;
+  /** The copy of the entry's record; the map, with the records of called instructions behind it. */
   readonly #copy: Expr;
+  readonly #side: Expr;
   readonly #called: GuestInstruction[] = [];
   /** Lists that store and load everything kept, filled in when it is known what that is. */
   readonly #spills: Stmt[][] = [];
@@ -77,10 +99,14 @@ class RegionBuilder extends RegionSem {
   constructor(graph: RegionGraph, world: World) {
     super(world);
     this.#graph = graph;
-    this.#successors = reducible(graph.blocks.map((b) => b.successors));
+    const flow = throughRoot(graph);
+    this.#ways = flow.ways;
+    this.#successors = flow.successors;
+    this.#byNumber = flow.byNumber;
+    this.#map = flow.map;
     this.#structure = structure(this.#successors);
-    this.#forward = graph.blocks.map(() => ({ kind: "block" }) as const);
-    this.#again = graph.blocks.map(() => ({ kind: "loop" }) as const);
+    this.#forward = this.#successors.map(() => ({ kind: "block" }) as const);
+    this.#again = this.#successors.map(() => ({ kind: "loop" }) as const);
     [this.#next, this.#budget] = [
       { type: "i32", index: 0 },
       { type: "i32", index: 2 },
@@ -89,14 +115,23 @@ class RegionBuilder extends RegionSem {
     this.#back = this.declare("i32");
     this.#target = this.declare("i64");
     this.#view = this.declare("i32");
-    this.#origin = this.loadSlot("i64.load", slot("ripPage"));
-    this.#copy = super.load("i32.load", this.get(this.#next), RECORD.target);
+    this.#way = this.declare("i32");
+    this.#entry = this.declare("i32");
+    const record = this.get(this.#next);
+    this.#copy = super.load("i32.load", record, RECORD.target);
+    this.#side = super.load("i32.load", record, RECORD.disp);
+    const page = super.load("i32.load", record, RECORD.imm + 4);
+    this.#origin = this.sub(this.loadSlot("i64.load", slot("ripPage")), this.extS(page));
+    this.set(this.#way, super.load("i32.load8_u", record, RECORD.a));
+    this.set(this.#entry, this.add(page, super.load("i32.load16_u", record, RECORD.offset)));
+    this.set(this.#at, this.get(this.#entry));
+    this.set(this.#back, this.i32(0));
   }
 
   build(): RegionBody {
     const blocks = this.nested(() => {
       this.forgetValues();
-      this.#tree(0);
+      this.#tree(ROOT);
     });
     const tail = this.#tail();
     const checks = this.#checks();
@@ -110,7 +145,7 @@ class RegionBuilder extends RegionSem {
       body: [...checks, ...this.collect(() => this.#reload()), leave, ...tail.store],
     };
     this.append([done]);
-    return { body: this.finish(), results: [this.#next, this.#budget], called: this.#called };
+    return { body: this.finish(), results: [this.#next, this.#budget], called: this.#called, map: this.#map.bytes };
   }
 
   // ── control flow ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +155,8 @@ class RegionBuilder extends RegionSem {
     if (!this.#structure.isLoopHeader[n]) return this.#within(n, merges, 0);
     const list = this.nested(() => {
       this.forgetValues();
-      this.#setExit(this.#graph.blocks[n]!.delta, 0);
+      // Whoever leads to the root says where that is.
+      if (n !== ROOT) this.#setExit(this.#graph.blocks[n - 1]!.delta, 0);
       this.br(this.#exit, this.ltS(this.get(this.#budget), 0));
       this.#within(n, merges, 0);
     });
@@ -130,15 +166,29 @@ class RegionBuilder extends RegionSem {
   /** The block in front of the merges that it dominates, the last of which stands outermost. */
   #within(n: number, merges: readonly number[], from: number): void {
     const merge = merges[from];
-    if (merge === undefined) return this.#node(n);
+    if (merge === undefined) return n === ROOT ? this.#root() : this.#node(n);
     const list = this.nested(() => this.#within(n, merges, from + 1));
     this.append([{ k: "block", label: this.#forward[merge]!, body: list }]);
     this.forgetValues();
     this.#tree(merge);
   }
 
+  #root(): void {
+    const go = (to: number): void => {
+      if (this.#structure.isMerge[to]) this.br(this.#forward[to]!);
+      else this.#tree(to);
+      this.noteDead();
+    };
+    const [only, ...others] = this.#ways;
+    if (others.length === 0 && only !== undefined) return go(only);
+    const cases = this.#ways.map((to) => this.nested(() => go(to)));
+    const last = cases.pop() ?? [];
+    this.append([{ k: "switch", on: this.get(this.#way), cases, other: last }]);
+    this.noteDead();
+  }
+
   #node(n: number): void {
-    const block = this.#graph.blocks[n]!;
+    const block = this.#graph.blocks[n - 1]!;
     this.#enterBlock(n, 0);
     const count = block.instructions.length;
     if (count > 0) this.#set(this.#budget, this.sub(this.get(this.#budget), count));
@@ -161,7 +211,7 @@ class RegionBuilder extends RegionSem {
 
   #enterBlock(n: number, executed: number): void {
     this.#index = n;
-    this.#block = this.#graph.blocks[n]!;
+    this.#block = this.#graph.blocks[n - 1]!;
     this.#executed = executed;
   }
 
@@ -180,14 +230,21 @@ class RegionBuilder extends RegionSem {
 
   override toDelta(delta: number): void {
     if (this.isDead) return;
-    const to = this.#graph.at.get(delta);
-    const from = this.#index;
-    if (to === undefined || !this.#successors[from]!.includes(to)) return this.#toOutside(delta);
+    const block = this.#graph.at.get(delta);
+    if (block === undefined) return this.#toOutside(delta);
+    this.#toNode(nodeOf(block), delta);
+    this.noteDead();
+  }
+
+  #toNode(to: number, delta: number): void {
     const { position, isMerge } = this.#structure;
-    if (position[to]! <= position[from]!) this.br(this.#again[to]!);
+    if (this.#byNumber.has(to)) {
+      this.#setExit(delta, 0);
+      this.set(this.#way, this.i32(this.#ways.indexOf(to)));
+      this.br(this.#again[ROOT]!);
+    } else if (position[to]! <= position[this.#index]!) this.br(this.#again[to]!);
     else if (isMerge[to]) this.br(this.#forward[to]!);
     else this.#inside(to);
-    this.noteDead();
   }
 
   /** The target's code here, where nothing else leads to it. */
@@ -211,12 +268,30 @@ class RegionBuilder extends RegionSem {
   override toLinear(linear: Expr): void {
     if (this.isDead) return;
     if (this.#block.flow.kind === "return") {
-      for (const point of this.#graph.returns.get(this.#index) ?? []) {
+      for (const point of this.#graph.returns.get(this.#index - 1) ?? []) {
         this.if(this.eq(linear, this.linearOfDelta(point)), () => this.toDelta(point));
       }
     }
+    if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
     this.#set(this.#target, linear);
     this.br(this.#leave);
+  }
+
+  /** To the block at `linear`, if it is one of those that the root knows. */
+  #toMapped(linear: Expr): void {
+    const { from, bytes } = this.#map;
+    if (bytes.length === 0) return;
+    const at = this.sub(linear, this.linearOfDelta(from));
+    this.if(this.ltU(at, BigInt(bytes.length)), () => {
+      const offset = this.wrap(at);
+      const number = this.load("i32.load8_u", this.add(this.#side, offset));
+      this.if(number, () => {
+        this.set(this.#way, this.sub(number, 1));
+        this.set(this.#at, this.add(offset, from));
+        this.set(this.#back, this.i32(0));
+        this.br(this.#again[ROOT]!);
+      });
+    });
   }
 
   override atInstruction(c?: Expr): void {
@@ -248,7 +323,7 @@ class RegionBuilder extends RegionSem {
   /** Executes an instruction by its complete handler; leaves unless that goes on with the next one. */
   #callHandler(i: GuestInstruction, goesOn: boolean): void {
     this.settleAllFlags();
-    const side = this.add(this.#copy, SIDE.first + SIDE.size * this.#called.push(i) - SIDE.size);
+    const side = this.add(this.#side, this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     this.#list(this.#spills);
     this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
     this.storeSlot("i32.store", slot("currentRecord"), side);
@@ -291,7 +366,7 @@ class RegionBuilder extends RegionSem {
       });
       this.if(this.#isRefused(), () => {
         this.#list(this.#spills);
-        this.storeSlot("i64.store", slot("ripPage"), this.#origin);
+        this.storeSlot("i64.store", slot("ripPage"), this.add(this.#origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
         this.#set(this.#next, this.#copy);
         this.br(this.#done);
       });
@@ -306,7 +381,7 @@ class RegionBuilder extends RegionSem {
 
   /** The entry's own instruction is one that the region could not execute: its copy can, and entering again would not. */
   #isRefused(): Expr {
-    const isEntry = this.eq(this.get(this.#at), this.#graph.blocks[0]!.delta);
+    const isEntry = this.eq(this.get(this.#at), this.get(this.#entry));
     return this.and(isEntry, this.ne(this.get(this.#back), 0));
   }
 
@@ -358,13 +433,55 @@ class RegionBuilder extends RegionSem {
   }
 }
 
-/** The graph without the edges that jump into loops: those leave the region instead. */
-function reducible(successors: readonly (readonly number[])[]): readonly (readonly number[])[] {
-  const cut = irreducibleEdges(successors);
-  if (cut.length === 0) return successors;
-  const kept = successors.map((list, from) => list.filter((to) => !cut.some(([f, t]) => f === from && t === to)));
-  assert(irreducibleEdges(kept).length === 0, "what is left is reducible");
-  return kept;
+/** Which deltas the root knows: byte n is for `from` + n, 0 or the number of a way, plus 1. */
+interface IndirectMap {
+  readonly from: number;
+  readonly bytes: Uint8Array;
+}
+
+/** How control flows when some blocks are reached by number. */
+interface RootedFlow {
+  readonly ways: readonly number[];
+  readonly successors: readonly (readonly number[])[];
+  readonly byNumber: ReadonlySet<number>;
+  readonly map: IndirectMap;
+}
+
+/**
+ * Puts a root in front of the entries. What keeps the graph from being structured is reached by way of the root as well: blocks in
+ * the middle of loops that something outside leads to. Indirect jumps lead to the root when one of its ways may be their target.
+ */
+function throughRoot(graph: RegionGraph): RootedFlow {
+  const ways = graph.entries.map(nodeOf);
+  const map = indirectMap(graph);
+  const isIndirect = ({ flow }: Block): boolean => flow.kind === "indirect" || flow.kind === "return";
+  const byNumber = new Set<number>();
+  for (;;) {
+    const edges = (b: Block): number[] => {
+      const direct = b.successors.map(nodeOf).map((to) => (byNumber.has(to) ? ROOT : to));
+      return isIndirect(b) && map.bytes.length > 0 ? [...direct, ROOT] : direct;
+    };
+    const successors = [[...ways], ...graph.blocks.map(edges)];
+    const stray = irreducibleEdges(successors).map(([, to]) => to);
+    if (stray.length === 0) return { ways, successors, byNumber, map };
+    for (const to of stray) {
+      byNumber.add(to);
+      if (!ways.includes(to)) ways.push(to);
+    }
+  }
+}
+
+/** The entries as targets of indirect jumps, if there are any such jumps and others than where the region begins. */
+function indirectMap(graph: RegionGraph): IndirectMap {
+  const deltas = graph.entries.map((n) => graph.blocks[n]!.delta);
+  const from = Math.min(...deltas);
+  const length = Math.max(...deltas) - from + 1;
+  const isUsed = graph.blocks.some(({ flow }) => flow.kind === "indirect" || flow.kind === "return");
+  if (!isUsed || deltas.length < 2 || length > MAP_BYTES) return { from: 0, bytes: new Uint8Array(0) };
+  // In whole records, since records follow.
+  const bytes = new Uint8Array(Math.ceil(length / RECORD.size) * RECORD.size);
+  deltas.forEach((delta, n) => (bytes[delta - from] = n + 1));
+  return { from, bytes };
 }
 
 function size(list: readonly Stmt[]): number {

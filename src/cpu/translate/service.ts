@@ -22,9 +22,9 @@ export class TranslatorService {
       this.#guest = message;
       return;
     }
-    const { requests } = message;
+    const { requests, hot } = message;
     const guest = this.#guest;
     if (!guest) throw new Error("Bug in Nido: a translation before there is memory");
-    this.#post({ requests, batch: this.#translator.translate(guest.memory.buffer, guest.base, requests, this.#compile) });
+    this.#post({ requests, batch: this.#translator.translate(guest.memory.buffer, guest.base, requests, { hot, compile: this.#compile }) });
   }
 }

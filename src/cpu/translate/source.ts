@@ -8,6 +8,10 @@ export interface CodeSource {
   readonly mode: number;
   /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */
   hostPage(pages: number): number;
+  /** Whether the instruction at this host address is often met by the interpreter. */
+  hot(host: number): boolean;
+  /** All such addresses in a page. */
+  hotInPage(host: number): readonly number[];
   /** Whether the instruction at this host address has been the target of a branch. */
   known(host: number): boolean;
 }

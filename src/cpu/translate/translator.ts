@@ -11,9 +11,9 @@ import { emit, LocalPool } from "../ir/emit.ts";
 import type { Callee } from "../ir/types.ts";
 import type { Handler } from "../isa/handlers.ts";
 import { MODE } from "../state.ts";
-import { discover, type RegionGraph } from "./graph.ts";
+import { type Block, discover, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
-import { MemorySource } from "./memory-source.ts";
+import { HotPlaces, MemorySource } from "./memory-source.ts";
 import { buildRegion, type RegionBody } from "./region.ts";
 import { isTranslatable } from "./region-sem.ts";
 import type { CodeSource } from "./source.ts";
@@ -22,6 +22,13 @@ import type { CodeSource } from "./source.ts";
 interface Draft {
   readonly plan: RegionPlan;
   readonly region: RegionBody;
+}
+
+/** How to translate. */
+export interface TranslationOptions {
+  /** Places where regions may be entered beside where they begin: host address × 8 + mode. */
+  readonly hot?: Iterable<number>;
+  readonly compile?: (bytes: Uint8Array) => WebAssembly.Module;
 }
 
 /** Translates the code of one machine's memory. */
@@ -39,11 +46,12 @@ export class RegionTranslator {
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     requests: readonly RegionRequest[],
-    compile: (bytes: Uint8Array) => WebAssembly.Module = (bytes) => new WebAssembly.Module(bytes),
+    { hot = [], compile = (bytes) => new WebAssembly.Module(bytes) }: TranslationOptions = {},
   ): TranslatedBatch | undefined {
+    const places = new HotPlaces(hot);
     const start = performance.now();
     const drafts = requests
-      .map((r) => (isTranslatable(r.mode) ? this.draft(new MemorySource(buffer, base, r), r.host) : undefined))
+      .map((r) => (isTranslatable(r.mode) ? this.draft(new MemorySource(buffer, base, r, places), r.host) : undefined))
       .filter((d) => d !== undefined);
     if (drafts.length === 0) return undefined;
     const module = compile(moduleOf(drafts));
@@ -67,14 +75,25 @@ function planOf(source: CodeSource, host: number, graph: RegionGraph, region: Re
     at += r.length;
   }
   return {
-    host,
     mode: source.mode,
     name: `region ${host.toString(16)}`,
+    entries: graph.entries.map((n) => entryOf(graph.blocks[n]!)),
     ranges: graph.ranges,
     bytes,
-    records: recordsOf(region.called),
+    records: joined(region.map, recordsOf(region.called)),
     instructions: graph.blocks.reduce((n, b) => n + b.instructions.length, 0),
   };
+}
+
+function entryOf({ delta, instructions }: Block): RegionPlan["entries"][number] {
+  return { host: instructions[0]!.host, page: delta & ~0xfff };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
 }
 
 /** The records of called instructions, each followed by one that goes on behind it. */
