@@ -125,8 +125,8 @@ function completeHandler(type: number): Code {
   return new Code().localGet(0).localGet(1).localGet(0).memory("i32.load16_u", RECORD.cold).callIndirect(type);
 }
 
-/** Locals of the loop; `budget` + `reserve` is what is left of `given`. Hot cases take further ones behind them. */
-const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6, left: 7 } as const;
+/** Locals of the loop; `budget` + `reserve` is what is left of `given`; `entries` and `translated` count what regions did. Hot cases take further ones behind them. */
+const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6, left: 7, entries: 8, translated: 9 } as const;
 const PARAMETERS = 2;
 /** Instructions between two samples: this many, and up to as many more. */
 const SAMPLE_EVERY = 1024;
@@ -189,7 +189,7 @@ class RunLoop {
   /** Takes the loop's own locals out of the pool. */
   #pin(): void {
     this.locals.reset();
-    for (let i = PARAMETERS; i <= LOCAL.left; i++) this.locals.alloc("i32");
+    for (let i = PARAMETERS; i <= LOCAL.translated; i++) this.locals.alloc("i32");
   }
 
   #call(r: Routine, ...locals: number[]): Code {
@@ -301,28 +301,25 @@ class RunLoop {
     this.#region();
   }
 
-  #count64(name: StateName, by: () => void): void {
-    const c = this.code.localGet(LOCAL.base).localGet(LOCAL.base).memory("i64.load", at(name));
-    by();
-    c.op("i64.add").memory("i64.store", at(name));
-  }
-
-  /** Within `cold`, `again`, slow and `out`. */
+  /** Regions one after the other, as long as one leads to the next. Within `cold`, `again`, slow and `out`. */
   #region(): void {
     const c = this.code;
+    c.loop();
     c.localGet(LOCAL.record).localGet(LOCAL.base).localGet(LOCAL.budget);
     c.localGet(LOCAL.record).memory("i32.load", RECORD.imm).callIndirect(this.#types.region, 1);
     c.localSet(LOCAL.left).localSet(LOCAL.next);
-    this.#count64("regionEntries", () => c.i64(1n));
-    this.#count64("regionInstructions", () => c.localGet(LOCAL.budget).localGet(LOCAL.left).op("i32.sub").op("i64.extend_i32_s"));
+    c.localGet(LOCAL.entries).i32(1).op("i32.add").localSet(LOCAL.entries);
+    c.localGet(LOCAL.translated).localGet(LOCAL.budget).op("i32.add").localGet(LOCAL.left).op("i32.sub").localSet(LOCAL.translated);
     c.localGet(LOCAL.left).localSet(LOCAL.budget);
     c.localGet(LOCAL.next).op("i32.eqz").if();
-    this.#load("currentRecord").localSet(LOCAL.record).br(3).end(); // slow
-    this.#load("attention").brIf(2); // slow
+    this.#load("currentRecord").localSet(LOCAL.record).br(4).end(); // slow
+    this.#load("attention").brIf(3); // slow
     c.localGet(LOCAL.next).localSet(LOCAL.record);
+    c.localGet(LOCAL.budget).i32(0).op("i32.lt_s").brIf(4); // out
+    c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot).i32(HOT_REGION).op("i32.eq").brIf(0);
+    c.end();
     this.#load("hotView").localSet(LOCAL.view);
-    c.localGet(LOCAL.budget).i32(0).op("i32.ge_s").brIf(1); // again
-    c.br(3); // out
+    c.br(1); // again
   }
 
   #hotCase(h: HotCase, labels: LoopLabels, outer: readonly (Label | undefined)[]): void {
@@ -358,6 +355,13 @@ class RunLoop {
       .op("i64.extend_i32_u")
       .op("i64.add")
       .memory("i64.store", at("retired"));
+    this.#add("regionEntries", LOCAL.entries);
+    this.#add("regionInstructions", LOCAL.translated);
+  }
+
+  #add(name: StateName, local: number): void {
+    const c = this.code.localGet(LOCAL.base).localGet(LOCAL.base).memory("i64.load", at(name));
+    c.localGet(local).op("i64.extend_i32_u").op("i64.add").memory("i64.store", at(name));
   }
 
   /** The budget is used up: the address of the record becomes `rip`. */

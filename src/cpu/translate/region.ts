@@ -13,8 +13,8 @@ import { assert } from "../../support/assert.ts";
 import { hostFunction } from "../ir/builder.ts";
 import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
 import { children } from "../ir/liveness.ts";
-import { RECORD, TLB } from "../engine/layout.ts";
-import { enter } from "../engine/lookup.ts";
+import { JUMP_CACHE, RECORD, TLB } from "../engine/layout.ts";
+import { enter, jumpSlot } from "../engine/lookup.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
 import { SEG } from "../isa/sem.ts";
@@ -373,8 +373,17 @@ class RegionBuilder extends RegionSem {
     });
     const store = this.collect(() => {
       this.#list(this.#spills);
-      const linear = this.get(this.#target);
-      this.#set(this.#next, this.callUnchecked(enter, this.base(), this.long ? linear : this.zext(linear, 32)));
+      const target = this.get(this.#target);
+      const linear = this.long ? target : this.zext(target, 32);
+      // As `enter` does, without a call where the jump cache knows.
+      const entry = jumpSlot(this, this.base(), linear);
+      const key = this.xor(linear, this.loadSlot("i64.load", slot("jumpTag")));
+      this.if(this.eq(this.load("i64.load", entry, JUMP_CACHE), key), () => {
+        this.storeSlot("i64.store", slot("ripPage"), this.and(linear, ~0xfffn));
+        this.#set(this.#next, this.load("i32.load", entry, JUMP_CACHE + 8));
+        this.br(this.#done);
+      });
+      this.#set(this.#next, this.callUnchecked(enter, this.base(), linear));
     });
     return { target, store };
   }
