@@ -59,7 +59,7 @@ describe("machine configuration", () => {
   it("names the option, the value and the range of whatever it refuses", () => {
     const message = (config: unknown): string => refusal(config).message;
     expect(message({ memory: "5M" })).toBe('Bad value "5M" for memory (--memory): expected 16M to 3584M, in steps of 1M');
-    expect(message({ engine: "jit" })).toContain('"jit" for engine (--engine): expected auto or interpreter');
+    expect(message({ engine: "jit" })).toContain('"jit" for engine (--engine): expected auto or wasm or interpreter');
     expect(message({ devices: ["isa-debug-exit", "floppy"] })).toContain('"floppy" for devices (--device)');
     expect(message({ timeout: "soon" })).toContain("--timeout");
     expect(message({ command: [] })).toContain("a program and its arguments");

@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 export const APPEND_MAX_BYTES = 2047;
 
 /** What may run the guest's code; `auto` is the fastest that works here. */
-export type EngineChoice = "auto" | "interpreter";
+export type EngineChoice = "auto" | "wasm" | "interpreter";
 
 /** Which board the machine has. */
 export type BoardName = "microvm" | "pc";
@@ -86,6 +86,7 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
   memory: size({ describe: "Guest memory.", otherwise: "512M" }, { min: 16 * MIB, max: 3584 * MIB, step: MIB }),
   engine: choice({ describe: "What runs the guest's code; auto takes the fastest there is.", otherwise: "auto" }, "NAME", [
     "auto",
+    "wasm",
     "interpreter",
   ]),
   board: choice({ describe: "The board: microvm (virtio over MMIO) or pc (PCI).", otherwise: "pc" }, "NAME", ["microvm", "pc"]),

@@ -76,7 +76,7 @@ class VirtualMachine implements RunningMachine {
     this.#board = this.#buildBoard(config, memory, disks);
     this.#engine = new Processor({
       program,
-      translator: host.translator,
+      translator: config.engine === "interpreter" ? undefined : host.translator,
       memory,
       host: cpuHost(this.#board, {
         clock: this.#clock,
