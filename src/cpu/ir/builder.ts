@@ -4,7 +4,7 @@
 // in order: an expression that reads state is evaluated where it is created, however late it is used.
 import { assert } from "../../support/assert.ts";
 import { at } from "../state.ts";
-import { foldConstants } from "./fold.ts";
+import { foldConstants, makeExpr } from "./fold.ts";
 import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt, Type, Variable } from "./types.ts";
 
 type Num = number | bigint;
@@ -70,7 +70,7 @@ export class Builder {
   // ── expressions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #expr(op: string, type: Type, args: readonly Expr[], imm: Num | Uint8Array = 0, impure = false): Expr {
-    const e: Expr = { op, type, args, imm, impure, uses: 0, user: undefined };
+    const e = makeExpr(op, type, args, imm, impure);
     if (op !== "const") this.#block.push({ k: "def", e });
     return e;
   }
@@ -388,8 +388,7 @@ export class Builder {
     assert(args.length === target.params.length, `${target.name} takes ${target.params.length} arguments`);
     args.forEach((a, i) => assert(a.type === target.params[i], `${target.name}: argument ${i} is ${a.type}`));
     const type = target.result;
-    const result: Expr | undefined =
-      type === undefined ? undefined : { op: "result", type, args: [], imm: 0, impure: true, uses: 0, user: undefined };
+    const result = type === undefined ? undefined : makeExpr("result", type, [], 0, true);
     this.#block.push({ k: "call", target, args, result });
     return result ?? this.i32(0);
   }

@@ -2,6 +2,11 @@
 import { integerOperator } from "./evaluate-integer.ts";
 import type { Expr, Type } from "./types.ts";
 
+/** An expression that nothing uses yet. */
+export function makeExpr(op: string, type: Type, args: readonly Expr[], imm: Expr["imm"], impure: boolean): Expr {
+  return { op, type, args, imm, impure, uses: 0, user: undefined, from: undefined, to: undefined, inline: undefined };
+}
+
 const isConstant = (e: Expr): boolean => e.op === "const" && typeof e.imm !== "object";
 
 /** Division traps, and floating point is left to the engine that runs it. */
@@ -17,5 +22,5 @@ export function foldConstants(name: string, type: Type, args: readonly Expr[]): 
   // Operators of one value look at the first only.
   const value = operator(a, args[1] ? valueOf(args[1]) : a);
   const imm = type === "i64" ? BigInt.asIntN(64, value as bigint) : (value as number) | 0;
-  return { op: "const", type, args: [], imm, impure: false, uses: 0, user: undefined };
+  return makeExpr("const", type, [], imm, false);
 }

@@ -1,11 +1,5 @@
 // Which expressions of a routine are used, how often, and which may be computed at their only use.
-import type { Body, Expr, Stmt } from "./types.ts";
-
-/** Where a statement or definition stands: its list, and how many effects come before it there. */
-interface Position {
-  readonly block: readonly Stmt[];
-  readonly effects: number;
-}
+import type { Body, Expr, Position, Stmt } from "./types.ts";
 
 /** Where the expressions of a routine are computed. */
 export interface Placement {
@@ -15,56 +9,56 @@ export interface Placement {
 
 /** Counts uses from the statements that have effects, and decides the placement of every expression. */
 export function place(body: Body): Placement {
-  const at = new Map<Expr | Stmt, Position>();
-  const count = (e: Expr, user: Expr | Stmt): void => {
-    e.uses++;
-    e.user = e.uses === 1 ? user : undefined;
-    if (e.uses === 1) for (const a of e.args) count(a, e);
-  };
-  const visit = (block: readonly Stmt[]): void => {
-    let effects = 0;
-    for (const s of block) {
-      const position = { block, effects };
-      if (s.k === "def") {
-        s.e.uses = 0;
-        at.set(s.e, position);
-        continue;
-      }
-      at.set(s, position);
-      effects++;
-      if (s.k === "call" && s.result) {
-        s.result.uses = 0;
-        at.set(s.result, { block, effects });
-      }
-      for (const e of operands(s)) count(e, s);
-      for (const inner of children(s)) visit(inner);
-    }
-  };
   visit(body.stmts);
-
-  const landing = (e: Expr): Position | undefined => {
-    const user = e.user;
-    if (user === undefined) return undefined;
-    if ("k" in user) return at.get(user);
-    return inline(user) ? landing(user) : at.get(user);
-  };
-  const decided = new Map<Expr, boolean>();
-  const inline = (e: Expr): boolean => {
-    if (e.op === "const") return true;
-    const known = decided.get(e);
-    if (known !== undefined) return known;
-    const answer = decide(e);
-    decided.set(e, answer);
-    return answer;
-  };
-  const decide = (e: Expr): boolean => {
-    if (e.uses !== 1 || e.op === "result") return false;
-    if (!e.impure) return true;
-    const from = at.get(e);
-    const to = landing(e);
-    return from !== undefined && to !== undefined && from.block === to.block && from.effects === to.effects;
-  };
   return { inline };
+}
+
+function created(e: Expr, at: Position): void {
+  e.uses = 0;
+  e.from = at;
+  e.inline = undefined;
+}
+
+function visit(block: readonly Stmt[]): void {
+  let at: Position = { block, effects: 0 };
+  for (const s of block) {
+    if (s.k === "def") {
+      created(s.e, at);
+      continue;
+    }
+    for (const e of operands(s)) used(e, undefined, at);
+    at = { block, effects: at.effects + 1 };
+    if (s.k === "call" && s.result) created(s.result, at);
+    for (const inner of children(s)) visit(inner);
+  }
+}
+
+/** By an expression, or by the statement at a place. */
+function used(e: Expr, user: Expr | undefined, at: Position): void {
+  if (e.op === "const") return;
+  e.uses++;
+  e.user = user;
+  e.to = at;
+  if (e.uses === 1) for (const a of e.args) used(a, e, at);
+}
+
+/** Where a value with one use is computed at last. */
+function landing(e: Expr): Position | undefined {
+  const { user } = e;
+  if (user === undefined) return e.to;
+  return inline(user) ? landing(user) : user.from;
+}
+
+function inline(e: Expr): boolean {
+  e.inline ??= e.op === "const" || decide(e);
+  return e.inline;
+}
+
+function decide(e: Expr): boolean {
+  if (e.uses !== 1 || e.op === "result") return false;
+  if (!e.impure) return true;
+  const to = landing(e);
+  return e.from !== undefined && to !== undefined && e.from.block === to.block && e.from.effects === to.effects;
 }
 
 /** The expressions that a statement itself uses. */

@@ -15,10 +15,21 @@ export interface Expr {
   /** Constant value, memory offset, lane number, shuffle pattern. */
   readonly imm: number | bigint | Uint8Array;
   readonly impure: boolean;
-  /** How many live expressions and statements use it; counted by the emitter. */
+  /** How many live expressions and statements use it; this and what follows is found out by the emitter (liveness.ts). */
   uses: number;
-  /** The one user, when `uses` is 1. */
-  user: Expr | Stmt | undefined;
+  /** The expression that uses it, when there is one and no other use. */
+  user: Expr | undefined;
+  /** Where it was created, and where the statement is that uses it, when there is only one. */
+  from: Position | undefined;
+  to: Position | undefined;
+  /** Whether it is computed where it is used, once that is decided. */
+  inline: boolean | undefined;
+}
+
+/** A place in a list of statements: how many effects come before it there. */
+export interface Position {
+  readonly block: readonly Stmt[];
+  readonly effects: number;
 }
 
 /** A mutable variable of a routine. */
