@@ -99,9 +99,9 @@ export const SCALARS = {
   /** 1 when the record that has just run was no instruction but a look-up of one, while something wanted attention. */
   lookedUp: { offset: 0x1d8, width: 32 },
   /** How often translated regions were entered, how many instructions they executed, and how often they left one to the interpreter. */
-  regionEntries: { offset: 0x3c8, width: 64 },
-  regionInstructions: { offset: 0x3d0, width: 64 },
-  regionExits: { offset: 0x3d8, width: 64 },
+  regionEntries: { offset: 0x6c0, width: 64 },
+  regionInstructions: { offset: 0x6c8, width: 64 },
+  regionExits: { offset: 0x6d0, width: 64 },
   /** Samples taken since somebody looked, see engine/layout.ts. */
   sampleCount: { offset: 0x194, width: 32 },
   /** 1 while halted. */

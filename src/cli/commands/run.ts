@@ -49,7 +49,12 @@ export const run: Command = {
     ],
   },
   run: async (args, host) => {
-    const request = { config: configOf(args), verbose: args.has("--verbose"), stats: args.has("--stats"), reboot: !args.has("--no-reboot") };
+    const request = {
+      config: configOf(args),
+      verbose: args.has("--verbose"),
+      stats: args.has("--stats"),
+      reboot: !args.has("--no-reboot"),
+    };
     const outcome = await runSession(request, host);
     return conclude(request, outcome, host);
   },

@@ -99,16 +99,21 @@ export class RegionCache {
   has(host: number, mode: number): boolean {
     const found = this.#regions.get(keyOf(host, mode));
     if (!found) return false;
-    this.#enforce(found.region, found.entry);
-    return this.#regions.has(keyOf(host, mode));
+    const { region, entry } = found;
+    if (!region.isGuarded && !this.#isUnchanged(region.plan)) {
+      this.#remove(region);
+      return false;
+    }
+    this.#enforce(region, entry);
+    return true;
   }
 
   /** Takes a region in, unless its bytes have changed since it was made. → whether it is in force. */
   install(plan: RegionPlan, run: RegionFunction): boolean {
     const [first] = plan.entries;
     if (this.isFull || !first) return false;
-    const known = this.#regions.get(keyOf(first.host, plan.mode));
-    if (known) this.#remove(known.region);
+    // What can be entered there already is as good, and may serve other entries.
+    if (this.has(first.host, plan.mode)) return true;
     const number = this.#freeNumbers.pop() ?? this.#numbers++;
     const patched = new Int32Array(plan.entries.length);
     const region: Region = { plan, number, records: this.#allocate(sizeOf(plan)), patched, isGuarded: false, wasWritten: false };

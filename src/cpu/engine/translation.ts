@@ -118,7 +118,8 @@ export class Translation {
   /** What happened so far. */
   get statistics(): TranslationStatistics {
     const { view, base } = this.#h;
-    const count = (name: "regionInstructions" | "regionEntries" | "regionExits"): number => Number(view.getBigUint64(base + at(name), true));
+    const count = (name: "regionInstructions" | "regionEntries" | "regionExits"): number =>
+      Number(view.getBigUint64(base + at(name), true));
     const { invalidated, revived } = this.regions;
     return {
       ...this.#sum,

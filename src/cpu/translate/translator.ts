@@ -50,9 +50,15 @@ export class RegionTranslator {
   ): TranslatedBatch | undefined {
     const places = new HotPlaces(hot);
     const start = performance.now();
-    const drafts = requests
-      .map((r) => (isTranslatable(r.mode) ? this.draft(new MemorySource(buffer, base, r, places), r.host) : undefined))
-      .filter((d) => d !== undefined);
+    const drafts: Draft[] = [];
+    const covered = new Set<number>();
+    for (const r of requests) {
+      if (!isTranslatable(r.mode) || covered.has(r.host * 8 + r.mode)) continue;
+      const draft = this.draft(new MemorySource(buffer, base, r, places), r.host);
+      if (!draft) continue;
+      drafts.push(draft);
+      for (const { host } of draft.plan.entries) covered.add(host * 8 + r.mode);
+    }
     if (drafts.length === 0) return undefined;
     const module = compile(moduleOf(drafts));
     return { module, regions: drafts.map((d) => d.plan), ms: performance.now() - start };

@@ -10,6 +10,7 @@ const NS_PER_INSTRUCTION = 10;
 /** A processor that does as it is told, at 100 MIPS. */
 class ScriptedEngine implements Engine {
   readonly kind = "interpreter";
+  readonly translated = undefined;
   instructions = 0;
   readonly slices: number[] = [];
   kicked = false;
