@@ -14,10 +14,12 @@ export interface CpuHostParts {
   readonly fillRandom: (into: Uint8Array) => void;
   /** Told of every interrupt that the processor accepts. */
   readonly interruptAccepted: () => void;
+  /** Told when translation ends before its time. */
+  readonly translationFailed: (error: Error) => void;
 }
 
 /** A processor's host that leads to the board. */
-export function cpuHost(board: Board, { clock, fillRandom, interruptAccepted }: CpuHostParts): CpuHost {
+export function cpuHost(board: Board, { clock, fillRandom, interruptAccepted, translationFailed }: CpuHostParts): CpuHost {
   const { ports, mmio } = board.chassis;
   const { localApic } = board.interrupts;
   const fpuError: Line = board.interrupts.isa(IRQ.fpu);
@@ -51,6 +53,7 @@ export function cpuHost(board: Board, { clock, fillRandom, interruptAccepted }: 
     writeCr8: (priority) => localApic.writeCr8(priority),
     random,
     ferr: (level) => fpuError.set(level),
+    translationFailed,
   };
 }
 

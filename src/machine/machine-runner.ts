@@ -82,6 +82,8 @@ class VirtualMachine implements RunningMachine {
         clock: this.#clock,
         fillRandom: (into) => host.fillRandom(into),
         interruptAccepted: () => this.#loop.interruptAccepted(),
+        translationFailed: ({ message }) =>
+          host.log.warnOnce("translation", `The translator has ended (${message}); what is not translated yet is interpreted`),
       }),
     });
     this.#loop = new RunLoop({

@@ -25,6 +25,8 @@ export interface CpuHost {
   random(): bigint;
   /** Called when a processor executes a shutdown cycle (triple fault) and when FERR# is driven by the x87 with CR0.NE = 0. */
   ferr(level: boolean): void;
+  /** Translation has ended before its time: the guest goes on, slower. */
+  translationFailed?(error: Error): void;
 }
 
 /** Why `run` came back. */

@@ -82,7 +82,8 @@ export class Processor implements Engine {
     const { linkage } = this.#executor;
     if (!translator || !linkage) return undefined;
     const { view, u8, wasm } = this.#memory;
-    return new Translation({ view, u8, memory: wasm, base: this.#base, linkage, code: () => this.cache }, translator);
+    const failed = (error: Error): void => this.#host.translationFailed?.(error);
+    return new Translation({ view, u8, memory: wasm, base: this.#base, linkage, code: () => this.cache, failed }, translator);
   }
 
   #makeCache(plan: EnginePlan): CodeCache {

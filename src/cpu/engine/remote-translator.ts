@@ -31,8 +31,16 @@ export class RemoteTranslator implements Translator {
   }
 
   request(requests: readonly RegionRequest[]): void {
-    this.#waiting.push(...requests);
+    if (this.#waiting.length < 2 * MAX_WAITING) this.#waiting.push(...requests);
+    else this.#client.done(requests);
     this.#send();
+  }
+
+  /** The thread has died: nothing more is asked of it. */
+  failed(error: Error): void {
+    this.#isBusy = true;
+    this.#waiting = [];
+    this.#client.failed(error);
   }
 
   /** Takes what the thread has sent. */

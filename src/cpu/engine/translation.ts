@@ -56,6 +56,8 @@ export interface TranslatorClient {
   hotPlaces(): Float64Array;
   /** How often code has been seen running so far. */
   heatOf(request: RegionRequest): number;
+  /** There will be no more answers. */
+  failed(error: Error): void;
   /** The requests have been dealt with, whatever came of them. */
   done(requests: readonly RegionRequest[]): void;
 }
@@ -71,6 +73,8 @@ export interface TranslationHost {
   readonly base: number;
   readonly linkage: Linkage;
   readonly code: () => CodeCache;
+  /** Translation has ended, and why; everything that is not translated yet is interpreted. */
+  failed(error: Error): void;
 }
 
 /** Samples at one place that make it worth translating. */
@@ -87,6 +91,7 @@ export class Translation {
   readonly #translator: Translator;
   readonly #heat = new Map<number, number>();
   #samples = 0;
+  #isOver = false;
   /** Asked for and not answered yet. */
   readonly #asked = new Set<number>();
   /** Samples that make a place hot. */
@@ -109,6 +114,10 @@ export class Translation {
       memory: host.memory,
       base: host.base,
       accept: (batch) => this.#accept(batch),
+      failed: (error) => {
+        this.#isOver = true;
+        host.failed(error);
+      },
       hotPlaces: () => this.#hotPlaces(),
       heatOf: (request) => this.#heat.get(request.host * 8 + request.mode) ?? 0,
       done: (requests) => this.#done(requests),
@@ -135,7 +144,7 @@ export class Translation {
   look(): void {
     const { view, base } = this.#h;
     const count = view.getUint32(base + at("sampleCount"), true);
-    if (count === 0) return;
+    if (count === 0 || this.#isOver) return;
     view.setUint32(base + at("sampleCount"), 0, true);
     const requests: RegionRequest[] = [];
     for (let i = 0; i < count; i++) {

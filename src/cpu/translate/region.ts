@@ -9,7 +9,6 @@
 //        │  store what the region changed
 //        │  next = enter(target)
 //        └─ → next, budget
-import { assert } from "../../support/assert.ts";
 import { hostFunction } from "../ir/builder.ts";
 import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
 import { children } from "../ir/liveness.ts";
