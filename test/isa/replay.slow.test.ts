@@ -10,10 +10,11 @@ const instructions = byRow(INSTRUCTIONS);
 
 describe.skipIf(files.length === 0)(`vectors from silicon${files.length === 0 ? " [none recorded: npm run record:isa]" : ""}`, () => {
   const program = new ProgramGenerator();
-  // Cold handlers and, with translations kept from case to case, the fast loop.
+  // Cold handlers and, with the TLB kept, the fast loop and translated regions.
   for (const [engine, every] of [
     [new ProcessorVectorEngine("interpreter", program), 1],
     [new ProcessorVectorEngine("warm interpreter", program), 4],
+    [new ProcessorVectorEngine("translator", program), 8],
     [new ProcessorVectorEngine("evaluator", program), 1],
   ] as const) {
     const sum = { cases: 0, rows: 0, different: 0 };

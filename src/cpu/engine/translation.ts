@@ -78,7 +78,7 @@ export interface TranslationHost {
 }
 
 /** Samples at one place that make it worth translating. */
-const THRESHOLD = Number((globalThis as unknown as { process?: { env: Record<string, string> } }).process?.env["NIDO_T"] ?? 16);
+const THRESHOLD = 32;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
 const HALF_LIFE = 0x4000;
 const MAX_VAIN = 8;

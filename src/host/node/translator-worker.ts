@@ -15,9 +15,8 @@ port.on("message", (message: ToTranslator) => service.receive(message));
  * otherwise: at the first call, on the machine's thread, and again when it is hot.
  */
 function compileOptimized(bytes: Uint8Array): WebAssembly.Module {
-  if (process.env["NIDO_O"] === "0") return new WebAssembly.Module(bytes);
   setFlagsFromString("--no-wasm-lazy-compilation");
-  if (process.env["NIDO_O"] !== "1") setFlagsFromString("--no-liftoff");
+  setFlagsFromString("--no-liftoff");
   try {
     return new WebAssembly.Module(bytes);
   } finally {
