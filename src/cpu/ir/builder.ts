@@ -75,6 +75,11 @@ export class Builder {
     return e;
   }
 
+  /** The same operator of other operands. */
+  protected again(e: Expr, args: readonly Expr[]): Expr {
+    return this.#expr(e.op, e.type, args, e.imm as Num, e.impure);
+  }
+
   /** A constant; bits above 31 are cut off. */
   i32(n: number): Expr {
     return this.#expr("const", "i32", [], n | 0);

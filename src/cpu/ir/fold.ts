@@ -2,9 +2,14 @@
 import { integerOperator } from "./evaluate-integer.ts";
 import type { Expr, Type } from "./types.ts";
 
+let created = 0;
+
+/** The number of the expression created last. */
+export const lastSerial = (): number => created;
+
 /** An expression that nothing uses yet. */
 export function makeExpr(op: string, type: Type, args: readonly Expr[], imm: Expr["imm"], impure: boolean): Expr {
-  return { op, type, args, imm, impure, uses: 0, user: undefined, from: undefined, to: undefined, inline: undefined };
+  return { op, type, args, imm, impure, serial: ++created, uses: 0, user: undefined, from: undefined, to: undefined, inline: undefined };
 }
 
 const isConstant = (e: Expr): boolean => e.op === "const" && typeof e.imm !== "object";

@@ -15,6 +15,8 @@ export interface Expr {
   /** Constant value, memory offset, lane number, shuffle pattern. */
   readonly imm: number | bigint | Uint8Array;
   readonly impure: boolean;
+  /** Expressions are numbered as they are created. */
+  readonly serial: number;
   /** How many live expressions and statements use it; this and what follows is found out by the emitter (liveness.ts). */
   uses: number;
   /** The expression that uses it, when there is one and no other use. */

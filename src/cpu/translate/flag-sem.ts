@@ -4,20 +4,24 @@
 // (isa/flags.ts) only when it is left. What set the flags is known along straight lines, so that a compare and the branch behind it
 // become one comparison.
 //
-//   kind    31  30        29    24 23               0
-//          ┌───┬─────────┬────────┬──────────────────┐
-//          │ 0 │ derived │ shift  │ flagKind         │
-//          └───┴─────────┴────────┴──────────────────┘
+//   kind       31        30     29    24 23               0
+//          ┌──────────┬─────────┬────────┬──────────────────┐
+//          │ deferred │ derived │ shift  │ flagKind         │
+//          └──────────┴─────────┴────────┴──────────────────┘
 //
-// shift: 64 - width of result, A and B · derived: the result is A - B (A + B in the class add) and not kept
+// shift: 64 - width of result, A and B · derived: the result is A - B (A + B in the class add) and not kept · deferred: CF, OF and AF
+// are still to be worked out from result, A, B and C, in the way whose number stands in place of flagKind
 import type { Expr, Routine, Type, Variable } from "../ir/types.ts";
 import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, setArithmetic } from "../isa/flags.ts";
+import { lastSerial } from "../ir/fold.ts";
+import { defer, type Deferred } from "./deferred.ts";
 import { endsInJump, KeptSem, NotInlinable } from "./kept-sem.ts";
 import { FLAG_SLOTS } from "./state-slots.ts";
 
 const STATE_KIND = 0xff_ffff;
 const SHIFT_AT = 24;
 const DERIVED = 0x4000_0000;
+const DEFERRED = 0x8000_0000 | 0;
 
 /** What set the flags last, on the way here. Values are cut to the width. */
 type KnownFlags =
@@ -30,6 +34,7 @@ export interface FlagVariables {
   readonly result: Variable;
   readonly a: Variable;
   readonly b: Variable;
+  readonly c: Variable;
   readonly kind: Variable;
 }
 
@@ -56,6 +61,7 @@ export abstract class FlagSem extends KeptSem {
       result: this.keep("i64", FLAG_SLOTS.result),
       a: this.keep("i64", FLAG_SLOTS.a),
       b: this.keep("i64", FLAG_SLOTS.b),
+      c: this.declare("i64"),
       kind: this.keep("i32", FLAG_SLOTS.kind),
     };
     return this.#flags;
@@ -65,7 +71,12 @@ export abstract class FlagSem extends KeptSem {
     super.beginInstruction();
     this.#late = this.#latest ?? this.#late;
     this.#latest = undefined;
+    this.#since = lastSerial();
   }
+  /** The last expression of the instruction before. */
+  #since = 0;
+  /** Ways to work out what is deferred, by their text. */
+  readonly #ways = new Map<string, { readonly number: number; readonly how: Deferred }>();
 
   protected override instruction(meaning: () => void, instead: (why: NotInlinable) => void): void {
     const [known, late] = [this.#knownFlags, this.#latest ?? this.#late];
@@ -129,7 +140,7 @@ export abstract class FlagSem extends KeptSem {
 
   #set(known: KnownFlags | undefined, write: (f: FlagVariables) => void): void {
     const f = this.#variables();
-    for (const v of [f.result, f.a, f.b, f.kind]) this.kept.dirty.add(v);
+    for (const v of [f.result, f.a, f.b, f.c, f.kind]) this.kept.dirty.add(v);
     this.#knownFlags = known;
     this.#latest = () => write(f);
     this.#sets++;
@@ -170,11 +181,69 @@ export abstract class FlagSem extends KeptSem {
     const zero = this.i32(0);
     const { cf = zero, of = zero, af = zero } = flags;
     const result = this.zext(value, width);
+    const how = defer([cf, of, af], result, this.#since);
+    const isConstant = [cf, of, af].every((e) => e.op === "const");
+    if (how && !isConstant) return this.#deferExplicit(width, how, { cf, of, af });
     this.#set({ kind: "explicit", width, result, cf, of, af }, (f) => {
       this.assignNow(f.result, result);
       this.assignNow(f.kind, this.#explicitKind(this.i32(this.#kind(KIND.explicit, width, false)), cf, of, af));
     });
   }
+
+  #deferExplicit(width: number, how: Deferred, flags: { readonly cf: Expr; readonly of: Expr; readonly af: Expr }): void {
+    const known = this.#ways.get(how.text);
+    const number = known?.number ?? this.#ways.size;
+    if (!known) this.#ways.set(how.text, { number, how });
+    const [result, ...others] = how.leaves as [Expr, ...Expr[]];
+    this.#set({ kind: "explicit", width, result, ...flags }, (f) => {
+      this.assignNow(f.result, result);
+      const places = [f.a, f.b, f.c] as const;
+      others.forEach((e, i) => this.assignNow(places[i as 0], e.type === "i32" ? this.extU(e) : e));
+      this.assignNow(f.kind, this.i32(this.#kind(number, width, false) | DEFERRED));
+    });
+  }
+
+  /** flagKind as the state has it. */
+  #stateKind(): Expr {
+    this.settleAllFlags();
+    const kind = this.value(this.#variables().kind);
+    if (kind.op === "const" && Number(kind.imm) >= 0) return this.and(kind, STATE_KIND);
+    const result = this.declare("i32");
+    super.set(result, this.and(kind, STATE_KIND));
+    this.later(() => {
+      if (this.#ways.size === 0) return;
+      const isDeferred = this.ltS(this.get(this.#variables().kind), 0);
+      this.if(isDeferred, () => {
+        const number = this.get(result);
+        const ways = [...this.#ways.values()].map(
+          ({ how }) =>
+            (): void =>
+              super.set(result, this.#workOut(how)),
+        );
+        this.switch(number, ways, () => {});
+      });
+    });
+    return this.get(result);
+  }
+
+  /** The kind with flags that were deferred, from what was kept instead. */
+  #workOut(how: Deferred): Expr {
+    const f = this.#variables();
+    const leaves = new Map(how.leaves.map((e, i) => [e, this.#kept(e, [f.result, f.a, f.b, f.c][i as 0]!)]));
+    const again = (e: Expr): Expr => {
+      if (e.op === "const") return e;
+      return leaves.get(e) ?? this.again(e, e.args.map(again));
+    };
+    const [cf, of, af] = how.roots.map(again) as [Expr, Expr, Expr];
+    return this.#explicitKind(this.i32(KIND.explicit), cf, of, af);
+  }
+
+  #kept({ type }: Expr, v: Variable): Expr {
+    return type === "i32" ? this.wrap(this.get(v)) : this.get(v);
+  }
+
+  /** A list of statements here that is written when the region is complete. */
+  protected abstract later(build: () => void): void;
 
   #explicitKind(base: Expr, cf: Expr, of: Expr, af: Expr): Expr {
     const carry = this.or(base, this.shl(cf, KIND_BIT.cf));
@@ -187,7 +256,7 @@ export abstract class FlagSem extends KeptSem {
     const known = this.#knownFlags;
     if (known) return this.flagsExplicit(known.width, known.result, { cf, of, af });
     const result = this.#wholeResult();
-    const flips = this.and(this.value(this.#variables().kind), (1 << KIND_BIT.sfFlip) | (1 << KIND_BIT.pfFlip));
+    const flips = this.and(this.#stateKind(), (1 << KIND_BIT.sfFlip) | (1 << KIND_BIT.pfFlip));
     const kind = this.#explicitKind(this.or(flips, KIND.explicit), cf, of, af);
     this.#set(undefined, (f) => {
       this.assignNow(f.result, result);
@@ -219,14 +288,14 @@ export abstract class FlagSem extends KeptSem {
       { offset: FLAG_SLOTS.result, e: this.#wholeResult() },
       { offset: FLAG_SLOTS.a, e: this.#extended(this.value(f.a)) },
       { offset: FLAG_SLOTS.b, e: this.#extended(this.value(f.b)) },
-      { offset: FLAG_SLOTS.kind, e: this.and(this.value(f.kind), STATE_KIND) },
+      { offset: FLAG_SLOTS.kind, e: this.#stateKind() },
     ];
   }
 
   protected override loadFlagSlot(op: string, offset: number): Expr {
     this.settleAllFlags();
     const f = this.#variables();
-    if (offset === FLAG_SLOTS.kind && op === "i32.load") return this.and(this.value(f.kind), STATE_KIND);
+    if (offset === FLAG_SLOTS.kind && op === "i32.load") return this.#stateKind();
     if (offset === FLAG_SLOTS.result) {
       const e = this.#wholeResult();
       if (op === "i64.load") return e;

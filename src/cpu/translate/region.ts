@@ -136,6 +136,7 @@ class RegionBuilder extends RegionSem {
     const checks = this.#checks();
     for (const list of this.#spills) list.push(...this.collect(() => this.#spill()));
     for (const list of this.#reloads) list.push(...this.collect(() => this.#reload()));
+    for (const { body: list, build } of this.#late) list.push(...this.collect(build));
     const exit: Stmt = { k: "block", label: this.#exit, body: blocks };
     const leave: Stmt = { k: "block", label: this.#leave, body: [exit, ...tail.target] };
     const done: Stmt = {
@@ -273,6 +274,7 @@ class RegionBuilder extends RegionSem {
     }
     if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
     this.#set(this.#target, linear);
+    this.#set(this.#back, this.i32(0));
     this.br(this.#leave);
   }
 
@@ -347,6 +349,13 @@ class RegionBuilder extends RegionSem {
     return args[0] === complete || args[0] === enter ? this.callDirectly(...args) : super.callUnchecked(...args);
   }
 
+  protected override later(build: () => void): void {
+    const body: Stmt[] = [];
+    this.#late.push({ body, build });
+    this.append([{ k: "block", label: { kind: "block" }, body }]);
+  }
+  readonly #late: { readonly body: Stmt[]; readonly build: () => void }[] = [];
+
   #list(lists: Stmt[][]): void {
     const body: Stmt[] = [];
     lists.push(body);
@@ -363,15 +372,14 @@ class RegionBuilder extends RegionSem {
         const exits = this.loadSlot("i64.load", slot("regionExits"));
         this.storeSlot("i64.store", slot("regionExits"), this.add(exits, 1n));
       });
+    });
+    const store = this.collect(() => {
+      this.#list(this.#spills);
       this.if(this.#isRefused(), () => {
-        this.#list(this.#spills);
         this.storeSlot("i64.store", slot("ripPage"), this.add(this.#origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
         this.#set(this.#next, this.#copy);
         this.br(this.#done);
       });
-    });
-    const store = this.collect(() => {
-      this.#list(this.#spills);
       const target = this.get(this.#target);
       const linear = this.long ? target : this.zext(target, 32);
       // As `enter` does, without a call where the jump cache knows.
