@@ -46,7 +46,7 @@ export function cpuHost(board: Board, { clock, fillRandom, interruptAccepted, tr
       return localApic.acknowledge();
     },
     // TSC_HZ is 1 GHz: a tick is a nanosecond of the machine's clock.
-    readTsc: () => BigInt(Math.floor(clock.now())),
+    readTsc: () => Math.floor(clock.now()),
     readMsr: (index) => localApic.readMsr(index),
     writeMsr: (index, value) => localApic.writeMsr(index, value),
     readCr8: () => localApic.readCr8(),

@@ -13,7 +13,7 @@ class Bare {
   constructor() {
     const view = new DataView(new ArrayBuffer(0x1000));
     this.#cpu = {
-      host: { readMsr: () => undefined, writeMsr: () => undefined, readTsc: () => 1000n },
+      host: { readMsr: () => undefined, writeMsr: () => undefined, readTsc: () => 1000 },
       base: 0,
       view,
       get32: (name: StateName) => Number(this.slots[name] ?? 0n),

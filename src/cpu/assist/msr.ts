@@ -3,13 +3,14 @@ import { ROUTINE } from "../engine-calls.ts";
 import { EFER, CR0, VECTOR } from "../mmu/control.ts";
 import { cpuid } from "../cpuid.ts";
 import { MSRS, type Msr } from "../msr.ts";
+import { at } from "../state.ts";
 import type { CpuContext } from "./context.ts";
 
 const canonical = (a: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, a)) === a;
 
 /** The time-stamp counter as the guest reads it. */
 export function timeStamp(cpu: CpuContext): bigint {
-  return BigInt.asUintN(64, cpu.host.readTsc() + cpu.get64("tscOffset"));
+  return BigInt.asUintN(64, BigInt(cpu.host.readTsc()) + cpu.get64("tscOffset"));
 }
 
 function setPair(cpu: CpuContext, value: bigint): void {
@@ -17,9 +18,23 @@ function setPair(cpu: CpuContext, value: bigint): void {
   cpu.set64("rdx", BigInt.asUintN(64, value) >> 32n);
 }
 
+const [RAX, RDX, OFFSET] = [at("rax"), at("rdx"), at("tscOffset")];
+
+/** EDX:EAX = the host's ticks, when that is what the guest sees. */
+function setTicks({ view, base, host }: CpuContext): boolean {
+  if (view.getInt32(base + OFFSET, true) !== 0 || view.getInt32(base + OFFSET + 4, true) !== 0) return false;
+  const ticks = host.readTsc();
+  view.setUint32(base + RAX, ticks % 0x1_0000_0000, true);
+  view.setUint32(base + RAX + 4, 0, true);
+  view.setUint32(base + RDX, ticks / 0x1_0000_0000, true);
+  view.setUint32(base + RDX + 4, 0, true);
+  return true;
+}
+
 /** RDTSC and RDTSCP: EDX:EAX. The argument says whether ECX gets IA32_TSC_AUX. */
 export function rdtsc(cpu: CpuContext, withAux: number): number {
-  setPair(cpu, timeStamp(cpu));
+  // Kernels read it at every system call: without bigints as long as nobody has moved it.
+  if (!setTicks(cpu)) setPair(cpu, timeStamp(cpu));
   if (withAux) cpu.set64("rcx", cpu.get64("tscAux"));
   return 0;
 }
@@ -48,7 +63,7 @@ export function wrmsr(cpu: CpuContext): number {
   const taken = cpu.host.writeMsr(index, value);
   if (taken === true) return 0;
   if (taken === false) cpu.raise(VECTOR.GP, 0);
-  if (index === 0x10) cpu.set64("tscOffset", value - cpu.host.readTsc());
+  if (index === 0x10) cpu.set64("tscOffset", value - BigInt(cpu.host.readTsc()));
   else writeOwn(cpu, MSRS.get(index), value);
   return 0;
 }

@@ -13,7 +13,7 @@ export interface CpuHost {
   /** The vector of the interrupt that is accepted now (INTA cycle), or -1 when the request has gone. */
   acknowledgeInterrupt(): number;
   /** The time-stamp counter before the guest's offset, in ticks of `tscHz`. */
-  readTsc(): bigint;
+  readTsc(): number;
   /** MSRs that belong to devices of the machine (local APIC base, x2APIC, TSC deadline); undefined = not theirs (#GP unless the processor has it). */
   readMsr(index: number): bigint | undefined;
   /** True when taken; false raises #GP(0); undefined = not theirs. */

@@ -29,7 +29,7 @@ function run(code: readonly number[], cr0: number, onFerr: (cpu: Processor) => v
   const ferr: boolean[] = [];
   const host = {
     acknowledgeInterrupt: () => 0x75,
-    readTsc: () => 0n,
+    readTsc: () => 0,
     ferr: (level: boolean) => {
       ferr.push(level);
       if (level) onFerr(cpu);
