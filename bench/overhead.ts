@@ -23,11 +23,22 @@ export interface TrueRun {
 }
 
 /** Runs `true` in the embedded guest. Throws unless it ends with status 0. */
-export function runTrue(): TrueRun {
+export function runTrue(engine: "auto" | "interpreter" = "interpreter"): TrueRun {
   const folder = mkdtempSync(join(tmpdir(), "nido-bench-"));
   const report = join(folder, "report.json");
   const probe = { NIDO_PROBE_REPORT: report, NIDO_PROBE_RAM: String(RAM_MIB << 20), NIDO_PROBE_RETIRED: String(at("retired")) };
-  const args = ["--import", join(ROOT, "bench/probe.mjs"), join(ROOT, "bin/nido.mjs"), "run", "--memory", `${RAM_MIB}M`, "--", "true"];
+  const args = [
+    "--import",
+    join(ROOT, "bench/probe.mjs"),
+    join(ROOT, "bin/nido.mjs"),
+    "run",
+    "--engine",
+    engine,
+    "--memory",
+    `${RAM_MIB}M`,
+    "--",
+    "true",
+  ];
   try {
     const start = performance.timeOrigin + performance.now();
     const { status, stderr } = spawnSync(process.execPath, args, { env: { ...process.env, ...probe }, encoding: "utf8" });

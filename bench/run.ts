@@ -48,7 +48,7 @@ function overheads(): void {
   const runs = [];
   for (let i = 0; i < rounds; i++) runs.push(runTrue());
   add(
-    "nido run -- true",
+    "nido run --engine interpreter -- true",
     "ms",
     "",
     runs.map((r) => r.ms),
@@ -70,6 +70,14 @@ function overheads(): void {
     "MB",
     "",
     runs.map((r) => r.ownBytes / 1e6),
+  );
+  const translated = [];
+  for (let i = 0; i < rounds; i++) translated.push(runTrue("auto"));
+  add(
+    "the same with the translator, without pages of files",
+    "MB",
+    "",
+    translated.map((r) => r.ownBytes / 1e6),
   );
   add(
     "interpreter over the boot",

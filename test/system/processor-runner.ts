@@ -85,8 +85,8 @@ class Devices implements CpuHost {
     return 0xffff_ffff;
   }
   mmioWrite(): void {}
-  readTsc(): bigint {
-    return 0n;
+  readTsc(): number {
+    return 0;
   }
   readMsr(): undefined {}
   writeMsr(): undefined {}

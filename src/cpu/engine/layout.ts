@@ -55,7 +55,9 @@ const PROFILE_SIZE = 0x10_0000;
 
 /** Records that translated regions need beside their code (engine/region-cache.ts). */
 export const REGION_RECORDS: number = PROFILE + PROFILE_SIZE;
-export const REGION_RECORDS_SIZE = 0x40_0000;
+export const REGION_RECORDS_SIZE = 0x100_0000;
+/** In the record behind an entry's copy: 1 once the region has been entered there, until somebody looks. */
+export const ENTRY_USED = 8;
 /** Regions that can be there at a time: entries of the interpreter module's second table. */
 export const REGIONS = 0x4000;
 

@@ -9,7 +9,7 @@
 // A region is in force while the bytes it was made from are what they were. When some are written it is taken back, and kept: the
 // same bytes often come again, by a kernel that patches itself and by pages that are loaded anew.
 import { assert } from "../../support/assert.ts";
-import { HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
+import { ENTRY_USED, HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
 
 /** What a translator gives for a region beside its code; it travels between threads. */
 export interface RegionPlan {
@@ -63,6 +63,7 @@ const ENTRY_SIZE: number = 2 * RECORD.size;
 
 const keyOf = (host: number, mode: number): number => host * 8 + mode;
 const sizeOf = (plan: RegionPlan): number => plan.entries.length * ENTRY_SIZE + plan.records.length;
+const classOf = (size: number): number => 1 << (32 - Math.clz32(size - 1));
 const pageOf = (host: number): number => host >>> 12;
 
 /** The regions of one processor. */
@@ -70,7 +71,8 @@ export class RegionCache {
   readonly #h: RegionCacheHost;
   /** Regions by entry, in force or not. */
   readonly #regions = new Map<number, { readonly region: Region; readonly entry: number }>();
-  #count = 0;
+  /** All of them, in the order in which they came. */
+  readonly #all = new Set<Region>();
   /** Guarded regions by page. */
   readonly #pages = new Map<number, Set<Region>>();
   readonly #freeNumbers: number[] = [];
@@ -80,6 +82,8 @@ export class RegionCache {
   /** Regions taken back because their bytes were written, and of these those put in force again. */
   invalidated = 0;
   revived = 0;
+  /** Regions given up to make room. */
+  evicted = 0;
 
   constructor(host: RegionCacheHost) {
     this.#h = host;
@@ -87,12 +91,7 @@ export class RegionCache {
 
   /** How many regions there are, in force or not. */
   get size(): number {
-    return this.#count;
-  }
-
-  /** Whether there is no room for another region. */
-  get isFull(): boolean {
-    return this.#numbers - this.#freeNumbers.length >= REGIONS || this.#recordsEnd > REGION_RECORDS_SIZE - 0x1_0000;
+    return this.#all.size;
   }
 
   /** Whether a region can be entered there, as soon as the code there is decoded. */
@@ -111,13 +110,16 @@ export class RegionCache {
   /** Takes a region in, unless its bytes have changed since it was made. → whether it is in force. */
   install(plan: RegionPlan, run: RegionFunction): boolean {
     const [first] = plan.entries;
-    if (this.isFull || !first) return false;
+    if (!first) return false;
     // What can be entered there already is as good, and may serve other entries.
     if (this.has(first.host, plan.mode)) return true;
+    if (this.#all.size >= REGIONS) this.#evict();
+    const records = this.#allocate(sizeOf(plan)) ?? this.#allocateAfterEviction(sizeOf(plan));
+    if (records === undefined) return false;
     const number = this.#freeNumbers.pop() ?? this.#numbers++;
     const patched = new Int32Array(plan.entries.length);
-    const region: Region = { plan, number, records: this.#allocate(sizeOf(plan)), patched, isGuarded: false, wasWritten: false };
-    this.#count++;
+    const region: Region = { plan, number, records, patched, isGuarded: false, wasWritten: false };
+    this.#all.add(region);
     this.#h.table.set(number, run);
     this.#h.u8.set(plan.records, region.records + plan.entries.length * ENTRY_SIZE);
     plan.entries.forEach(({ host }, entry) => {
@@ -243,19 +245,56 @@ export class RegionCache {
       const key = keyOf(host, plan.mode);
       if (this.#regions.get(key)?.region === region) this.#regions.delete(key);
     }
-    this.#count--;
+    this.#all.delete(region);
     this.#h.table.set(number, null);
     this.#freeNumbers.push(number);
-    const size = sizeOf(plan);
-    const free = this.#freeRecords.get(size) ?? [];
-    this.#freeRecords.set(size, free);
-    free.push(records);
+    this.#freeOf(sizeOf(plan)).push(records);
   }
 
-  #allocate(size: number): number {
-    const again = this.#freeRecords.get(size)?.pop();
+  /** Makes room: gives up an eighth of the regions, those first that have not been entered since the last time. */
+  #evict(): void {
+    let left = Math.ceil(this.#all.size / 8);
+    for (const isLastChance of [false, true]) {
+      for (const region of this.#all) {
+        if (left === 0) return;
+        if (!isLastChance && this.#wasUsed(region)) continue;
+        this.#remove(region);
+        this.evicted++;
+        left--;
+      }
+    }
+  }
+
+  /** Whether the region has been entered since this was asked last. */
+  #wasUsed({ plan, records }: Region): boolean {
+    const { u8 } = this.#h;
+    let used = 0;
+    for (let entry = 0; entry < plan.entries.length; entry++) {
+      const at = records + entry * ENTRY_SIZE + RECORD.size + ENTRY_USED;
+      used |= u8[at]!;
+      u8[at] = 0;
+    }
+    return used !== 0;
+  }
+
+  /** Room for records, undefined when there is none. Sizes are powers of two, so that what one region leaves fits another. */
+  #allocate(size: number): number | undefined {
+    const again = this.#freeOf(size).pop();
     if (again !== undefined) return again;
-    this.#recordsEnd += size;
-    return this.#h.base + REGION_RECORDS + this.#recordsEnd - size;
+    const whole = classOf(size);
+    if (this.#recordsEnd + whole > REGION_RECORDS_SIZE) return undefined;
+    this.#recordsEnd += whole;
+    return this.#h.base + REGION_RECORDS + this.#recordsEnd - whole;
+  }
+
+  #allocateAfterEviction(size: number): number | undefined {
+    this.#evict();
+    return this.#allocate(size);
+  }
+
+  #freeOf(size: number): number[] {
+    let free = this.#freeRecords.get(classOf(size));
+    if (!free) this.#freeRecords.set(classOf(size), (free = []));
+    return free;
   }
 }

@@ -12,7 +12,7 @@
 import { hostFunction } from "../ir/builder.ts";
 import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
 import { children } from "../ir/liveness.ts";
-import { JUMP_CACHE, RECORD, TLB } from "../engine/layout.ts";
+import { ENTRY_USED, JUMP_CACHE, RECORD, TLB } from "../engine/layout.ts";
 import { enter, jumpSlot } from "../engine/lookup.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
@@ -405,6 +405,7 @@ class RegionBuilder extends RegionSem {
   #checks(): Stmt[] {
     return this.collect(() => {
       this.#set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+      this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
       this.#set(this.#next, this.#copy);
       const refuse = (c: Expr): void => this.br(this.#done, c);
       for (const { pages, host } of this.#graph.pages) refuse(this.#isElsewhere(pages, host));
