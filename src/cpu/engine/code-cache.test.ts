@@ -18,6 +18,8 @@ import {
   PAGE_ENTRY,
   RECORD,
   TLB,
+  TLB_LIST,
+  TLB_LIST_MAX,
   VIEW,
 } from "./layout.ts";
 import { memoryLayout, Processor } from "./processor.ts";
@@ -319,13 +321,18 @@ describe("blocks", () => {
     expect([bench.granules(0), bench.granules(3), bench.cache.invalidated]).toEqual([[], [], 1]);
   });
 
-  it("take their page out of every view's write TLB when they are its first", () => {
+  it.each([
+    ["as noted", 3],
+    ["of which more were filled than noted", TLB_LIST_MAX + 1],
+  ])("take their page out of every view's write TLB when they are its first: entries %s", (_case, filled) => {
     const bench = new Bench();
     const slots = [VIEW.user, VIEW.supervisor, VIEW.supervisorAc].map((v, i) => BASE + v + i * 7 * TLB.size);
     for (const slot of slots) {
       bench.view.setBigUint64(slot + TLB.write, 0x5000n, true);
       bench.view.setInt32(slot + TLB.host, RAM_BASE + PAGE, true);
     }
+    bench.view.setUint32(BASE + at("tlbCount"), filled, true);
+    slots.forEach((slot, i) => bench.view.setUint32(BASE + TLB_LIST + i * 4, slot, true));
     const tags = (): bigint[] => slots.map((slot) => bench.view.getBigUint64(slot + TLB.write, true));
     bench.decode(0);
     expect(tags()).toEqual([0x5000n, 0x5000n, 0x5000n]);
@@ -337,7 +344,10 @@ describe("blocks", () => {
   it("are all dropped when there is little room, as soon as the loop is back", () => {
     const bench = new Bench();
     let n = 0;
-    while (!bench.cache.full) bench.decode(n++);
+    while (!bench.cache.full) {
+      bench.cache.beginSlice();
+      bench.decode(n++);
+    }
     expect(n).toBeGreaterThan(0x8000);
     bench.decode(n);
     expect([bench.flushRequests, bench.find(0), bench.isStale(bench.find(n))]).toEqual([1, BASE + ARENA, false]);
@@ -351,6 +361,15 @@ describe("blocks", () => {
       [],
     ]);
     expect(bench.decode(5)).toBe(BASE + ARENA);
+  });
+
+  it("end a slice that decodes and decodes", () => {
+    const bench = new Bench();
+    for (let n = 0; n < 1100; n++) bench.decode(n);
+    expect(bench.flushRequests).toBe(1);
+    bench.cache.beginSlice();
+    for (let n = 0; n < 1100; n++) bench.decode(n);
+    expect([bench.flushRequests, bench.cache.full]).toEqual([2, false]);
   });
 
   it("that hold a written byte are forgotten and all others stay", () => {

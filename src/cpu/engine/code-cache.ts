@@ -18,6 +18,10 @@ import {
   JUMP_ENTRIES,
   ONCE,
   PAGE_ENTRY,
+  TLB_INVALID_0,
+  TLB_LIST,
+  TLB_LIST_MAX,
+  VIEW_SIZE,
   RECORD,
   TLB,
   VIEW,
@@ -27,6 +31,8 @@ import {
 const MAX_BLOCK = 64;
 /** Blocks and list nodes that fit before everything is dropped. */
 const MAX_BLOCKS = 0x2_0000;
+/** Blocks decoded in one slice before it ends. */
+const MOST_DECODED = 1024;
 const RESERVE = 0x4_0000;
 const RESERVE_BLOCKS = 0x1000;
 /** A hash key that no code has: a removed entry. */
@@ -71,6 +77,8 @@ export interface CodeListener {
 export class CodeCache {
   readonly #h: CodeCacheHost;
   #next = 0;
+  /** Blocks decoded in this slice. */
+  #decoded = 0;
   readonly #limit = new ArenaLimit();
   /** Instructions executed when everything was dropped last. */
   #retired = 0n;
@@ -95,10 +103,17 @@ export class CodeCache {
     this.#h = host;
   }
 
+  /** A slice of execution begins. */
+  beginSlice(): void {
+    this.#decoded = 0;
+  }
+
   /** Decodes the block at host address `host` (0: not RAM) in the present mode → record, 0 with a fault pending. */
   decodeBlock(host: number): number {
     const h = this.#h;
     const mode = h.view.getInt32(h.base + at("mode"), true);
+    // Decoding takes longer than what is counted: a slice that does little else must not take for ever.
+    if (++this.#decoded === MOST_DECODED) h.requestFlush();
     if (host === 0) return this.#once(mode);
     if (!this.full && this.#nearlyFull()) {
       this.full = true;
@@ -311,12 +326,21 @@ export class CodeCache {
   /** A page got its first code: no TLB may let writes to it pass unseen. */
   #protect(hostPage: number): void {
     const { view, base } = this.#h;
-    for (const v of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) {
-      for (let i = 0; i < TLB.entries; i++) {
-        const entry = base + v + i * TLB.size;
-        if (view.getInt32(entry + TLB.host, true) === (hostPage | 0)) view.setBigUint64(entry + TLB.write, i === 0 ? 0x1000n : 0n, true);
-      }
+    const filled = view.getUint32(base + at("tlbCount"), true);
+    if (filled <= TLB_LIST_MAX) {
+      for (let i = 0; i < filled; i++) this.#protectEntry(view.getUint32(base + TLB_LIST + i * 4, true), hostPage);
+      return;
     }
+    for (const v of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) {
+      for (let i = 0; i < TLB.entries; i++) this.#protectEntry(base + v + i * TLB.size, hostPage);
+    }
+  }
+
+  #protectEntry(entry: number, hostPage: number): void {
+    const { view, base } = this.#h;
+    if (view.getInt32(entry + TLB.host, true) !== (hostPage | 0)) return;
+    const isFirst = (entry - base) % VIEW_SIZE === 0;
+    view.setBigUint64(entry + TLB.write, isFirst ? TLB_INVALID_0 : 0n, true);
   }
 
   #insertHash(key: number, value: number): void {

@@ -146,6 +146,7 @@ export class Processor implements Engine {
   run(budget: number): RunExit {
     const c = this.context;
     if (this.cache.full) this.cache.flushAll();
+    this.cache.beginSlice();
     if (c.get32("halted") && !this.#wakes()) return "halt";
     c.set32("halted", 0);
     c.set32("exit", EXIT.none);
