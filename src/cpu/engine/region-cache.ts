@@ -121,7 +121,8 @@ export class RegionCache {
     const region: Region = { plan, number, records, patched, isGuarded: false, wasWritten: false };
     this.#all.add(region);
     this.#h.table.set(number, run);
-    this.#h.u8.set(plan.records, region.records + plan.entries.length * ENTRY_SIZE);
+    this.#h.u8.fill(0, records, records + plan.entries.length * ENTRY_SIZE);
+    this.#h.u8.set(plan.records, records + plan.entries.length * ENTRY_SIZE);
     plan.entries.forEach(({ host }, entry) => {
       const key = keyOf(host, plan.mode);
       if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });

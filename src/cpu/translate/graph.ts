@@ -46,7 +46,7 @@ export interface CodeRange {
 }
 
 /** How much one region may hold. */
-export const LIMITS = { instructions: 400, blocks: 96, pages: 4, entries: 24 } as const;
+export const LIMITS = { instructions: 400, blocks: 96, pages: 12, entries: 24 } as const;
 /** How far from an indirect jump its targets are looked for, in bytes. */
 const REACH = 0x800;
 

@@ -31,6 +31,9 @@ export const complete: HostFunction = hostFunction("complete", ["i32", "i32"], "
 /** For each called instruction a region has a record, and one that goes on behind it. */
 export const SIDE_SIZE: number = 2 * RECORD.size;
 
+/** In front of the map: the jump cache's tag and the origin with which the region's pages were looked at last. */
+const SEEN: { readonly tag: number; readonly origin: number; readonly size: number } = { tag: 0, origin: 8, size: RECORD.size };
+
 /** Statements in one instruction beyond which its handler is called. */
 const MAX_STATEMENTS = 160;
 
@@ -39,7 +42,7 @@ export interface RegionBody {
   readonly body: Body;
   /** Variables of the body that hold the results, in order: next record, budget. */
   readonly results: readonly [Variable, Variable];
-  /** Number of the root's way, plus 1, for each delta from some on; in front of the side records. */
+  /** Room for what was seen, and the number of the root's way, plus 1, for each delta from some on; in front of the side records. */
   readonly map: Uint8Array;
   /** Instructions whose handlers are called, in the order of their side records. */
   readonly called: readonly GuestInstruction[];
@@ -145,7 +148,12 @@ class RegionBuilder extends RegionSem {
       body: [...checks, ...this.collect(() => this.#reload()), leave, ...tail.store],
     };
     this.append([done]);
-    return { body: this.finish(), results: [this.#next, this.#budget], called: this.#called, map: this.#map.bytes };
+    return {
+      body: this.finish(),
+      results: [this.#next, this.#budget],
+      called: this.#called,
+      map: joined(new Uint8Array(SEEN.size), this.#map.bytes),
+    };
   }
 
   // ── control flow ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +293,7 @@ class RegionBuilder extends RegionSem {
     const at = this.sub(linear, this.linearOfDelta(from));
     this.if(this.ltU(at, BigInt(bytes.length)), () => {
       const offset = this.wrap(at);
-      const number = this.load("i32.load8_u", this.add(this.#side, offset));
+      const number = this.load("i32.load8_u", this.add(this.#side, offset), SEEN.size);
       this.if(number, () => {
         this.set(this.#way, this.sub(number, 1));
         this.set(this.#at, this.add(offset, from));
@@ -324,7 +332,7 @@ class RegionBuilder extends RegionSem {
   /** Executes an instruction by its complete handler; leaves unless that goes on with the next one. */
   #callHandler(i: GuestInstruction, goesOn: boolean): void {
     this.settleAllFlags();
-    const side = this.add(this.#side, this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
+    const side = this.add(this.#side, SEEN.size + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     this.#list(this.#spills);
     this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
     this.storeSlot("i32.store", slot("currentRecord"), side);
@@ -408,9 +416,23 @@ class RegionBuilder extends RegionSem {
       this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
       this.#set(this.#next, this.#copy);
       const refuse = (c: Expr): void => this.br(this.#done, c);
-      for (const { pages, host } of this.#graph.pages) refuse(this.#isElsewhere(pages, host));
+      this.#checkPages(refuse);
       for (const segment of this.segments.flat) refuse(this.not(this.#isUnlimited(segment, true)));
       for (const segment of this.segments.unlimited) refuse(this.not(this.#isUnlimited(segment, false)));
+    });
+  }
+
+  /** As long as the jump cache holds what it held, its addresses lead where they led. */
+  #checkPages(refuse: (c: Expr) => void): void {
+    const { pages } = this.#graph;
+    if (pages.length === 0) return;
+    const tag = this.loadSlot("i64.load", slot("jumpTag"));
+    const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
+    const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
+    this.if(this.not(isKnown), () => {
+      for (const { pages: distance, host } of pages) refuse(this.#isElsewhere(distance, host));
+      this.store("i64.store", this.#side, tag, SEEN.tag);
+      this.store("i64.store", this.#side, this.#origin, SEEN.origin);
     });
   }
 
@@ -499,6 +521,14 @@ function indirectMap(graph: RegionGraph): IndirectMap {
   const bytes = new Uint8Array(Math.ceil(length / RECORD.size) * RECORD.size);
   deltas.forEach((delta, n) => (bytes[delta - from] = n + 1));
   return { from, bytes };
+}
+
+/** Two arrays, one behind the other. */
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
 }
 
 function size(list: readonly Stmt[]): number {

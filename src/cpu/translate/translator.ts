@@ -14,7 +14,7 @@ import { MODE } from "../state.ts";
 import { type Block, discover, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { HotPlaces, MemorySource } from "./memory-source.ts";
-import { buildRegion, type RegionBody } from "./region.ts";
+import { buildRegion, joined, type RegionBody } from "./region.ts";
 import { isTranslatable } from "./region-sem.ts";
 import type { CodeSource } from "./source.ts";
 
@@ -93,13 +93,6 @@ function planOf(source: CodeSource, host: number, graph: RegionGraph, region: Re
 
 function entryOf({ delta, instructions }: Block): RegionPlan["entries"][number] {
   return { host: instructions[0]!.host, page: delta & ~0xfff };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }
 
 /** The records of called instructions, each followed by one that goes on behind it. */
