@@ -19,7 +19,8 @@ const PAGE_MASK = 0xfffn;
 
 /** Host address of the TLB entry for `lin`. */
 export function entryOf(b: Builder, view: Expr, lin: Expr): Expr {
-  return b.add(view, b.shl(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), 5));
+  // Page number × size of an entry, in one shift.
+  return b.add(view, b.and(b.shrU(b.wrap(lin), 12 - Math.log2(TLB.size)), (TLB.entries - 1) * TLB.size));
 }
 
 /** 1 when `lin` is canonical. */
