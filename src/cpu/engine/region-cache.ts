@@ -42,6 +42,8 @@ export interface RegionCacheHost {
   readonly table: WebAssembly.Table;
   /** Record of the code at a host address in a mode, 0 when it is not decoded. */
   recordAt(host: number, mode: number): number;
+  /** A region was made from bytes that are there no more. */
+  changed(host: number, mode: number): void;
   /** Makes writes to these bytes (in one page) known. */
   guard(host: number, length: number): void;
 }
@@ -100,7 +102,7 @@ export class RegionCache {
     if (!found) return false;
     const { region, entry } = found;
     if (!region.isGuarded && !this.#isUnchanged(region.plan)) {
-      this.#remove(region);
+      this.#giveUp(region);
       return false;
     }
     this.#enforce(region, entry);
@@ -145,10 +147,15 @@ export class RegionCache {
     const record = this.#h.recordAt(host, plan.mode);
     if (record === 0 || this.#h.view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS) return;
     if (!region.isGuarded) {
-      if (!this.#isUnchanged(plan)) return this.#remove(region);
+      if (!this.#isUnchanged(plan)) return this.#giveUp(region);
       this.#guard(region);
     }
     this.#patch(region, entry, record);
+  }
+
+  #giveUp(region: Region): void {
+    this.#remove(region);
+    for (const { host } of region.plan.entries) this.#h.changed(host, region.plan.mode);
   }
 
   #guard(region: Region): void {

@@ -108,6 +108,7 @@ export class Translation {
       base: host.base,
       table: host.linkage.table,
       recordAt: (address, mode) => host.code().recordAt(address, mode),
+      changed: (address, mode) => this.#inVain(address * 8 + mode),
       guard: (address, length) => host.code().guard(address, length),
     });
     this.#translator = translator({
@@ -189,8 +190,12 @@ export class Translation {
     for (const { host, mode } of requests) {
       const key = host * 8 + mode;
       this.#asked.delete(key);
-      if (!this.regions.has(host, mode)) this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
+      if (!this.regions.has(host, mode)) this.#inVain(key);
     }
+  }
+
+  #inVain(key: number): void {
+    this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
   }
 
   #accept({ module, regions, ms }: TranslatedBatch): void {

@@ -14,11 +14,12 @@ import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/type
 import { children } from "../ir/liveness.ts";
 import { ENTRY_USED, JUMP_CACHE, RECORD, TLB } from "../engine/layout.ts";
 import { enter, jumpSlot } from "../engine/lookup.ts";
+import type { Handler } from "../isa/handlers.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
 import { SEG } from "../isa/sem.ts";
 import { entryOf } from "../mmu/access.ts";
-import { at as slot, SEG_BASE } from "../state.ts";
+import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
 import type { Block, RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { NotInlinable } from "./kept-sem.ts";
@@ -333,12 +334,15 @@ class RegionBuilder extends RegionSem {
   #callHandler(i: GuestInstruction, goesOn: boolean): void {
     this.settleAllFlags();
     const side = this.add(this.#side, SEEN.size + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
-    this.#list(this.#spills);
+    const isSeparate = goesOn && keepsToItself(i.handler);
+    if (isSeparate) this.#storeAddress(i);
+    else this.#list(this.#spills);
     this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
     this.storeSlot("i32.store", slot("currentRecord"), side);
     const next = this.callUnchecked(complete, side, this.base());
     const left = this.#block.instructions.length - this.#executed - 1;
     const leave = (): void => {
+      if (isSeparate) this.#list(this.#spills);
       if (left > 0) this.#set(this.#budget, this.add(this.get(this.#budget), left));
       this.#set(this.#next, next);
       this.br(this.#done);
@@ -349,8 +353,16 @@ class RegionBuilder extends RegionSem {
     }
     const interrupted = this.ne(this.loadSlot("i32.load", slot("attention")), 0);
     this.if(this.or(this.ne(next, this.add(side, RECORD.size)), interrupted), leave);
+    if (isSeparate) return;
     this.forgetValues();
     this.#list(this.#reloads);
+  }
+
+  /** Stores the registers that a called instruction finds its operand with. */
+  #storeAddress({ base, index }: GuestInstruction): void {
+    for (const offset of [base, index]) {
+      if (offset !== ZERO && offset !== RIP_PAGE) this.storeSlot("i64.store", offset, this.reg(offset >> 3, 64));
+    }
   }
 
   override callUnchecked(...args: Parameters<RegionSem["callUnchecked"]>): Expr {
@@ -470,6 +482,16 @@ class RegionBuilder extends RegionSem {
     for (const { offset, e } of this.flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
     this.forgetValues();
   }
+}
+
+/** Instructions that read flags, XMM registers or rDI although no operand says so. */
+const READS_MORE = /^(FCMOV|FX|MASKMOVQ)/;
+
+/** x87 and MMX instructions without a general register or flags among their operands touch nothing that a region keeps. */
+function keepsToItself({ form, operands, instruction }: Handler): boolean {
+  if (!form.attributes.has("fpu") && !form.attributes.has("mmx")) return false;
+  const isOwn = operands.every(({ kind }) => kind === "mem" || kind === "mm" || kind === "st" || kind === "imm");
+  return isOwn && instruction.flags.size === 0 && !READS_MORE.test(instruction.name);
 }
 
 /** Which deltas the root knows: byte n is for `from` + n, 0 or the number of a way, plus 1. */
