@@ -13,7 +13,19 @@ import { NO_DEVICES } from "../../../src/testing/no-devices.ts";
 import { Prng } from "../prng.ts";
 import type { Assembled } from "./program.ts";
 import { fillData, type Schedule, type Sequence } from "./start.ts";
-import { CODE_BYTES, codeBase, dataBase, RAM_BYTES, SELECTOR, SLOT_BYTES, slotOffset, Space, SPARE, STATE_BASE } from "./space.ts";
+import {
+  CODE_BYTES,
+  codeBase,
+  dataBase,
+  DEVICE_PHYSICAL,
+  RAM_BYTES,
+  SELECTOR,
+  SLOT_BYTES,
+  slotOffset,
+  Space,
+  SPARE,
+  STATE_BASE,
+} from "./space.ts";
 
 /** An exception that was raised on the way. */
 export interface Raised {
@@ -36,6 +48,8 @@ export interface Ending {
   /** What devices were told, as a hash. */
   readonly devices: number;
   readonly retired: number;
+  /** Interrupts return at once up to the end: the sequence has not turned paging off, nor taken other tables. */
+  readonly isAtHome: boolean;
 }
 
 const STATE_BYTES = 0x680;
@@ -53,6 +67,15 @@ const TF = 0x100n;
 /** Bit 1 of EFLAGS, which the state need not hold. */
 const ALWAYS_SET = 2;
 const UNHURRIED: Schedule = { budget: MOST_INSTRUCTIONS, interrupts: false, kicks: false, cold: true, rewrite: "none", inner: 0, late: 0 };
+
+/** Bytes of memory in which nothing is: how often they are read, as code is by each engine in its own way, is not to be seen. */
+function nothingAt(address: number, bytes: number): number {
+  let value = 0;
+  for (let i = 0; i < bytes; i++) value |= (Math.imul(address + i, 0x9e37_79b1) >>> 24) << (i * 8);
+  return value >>> 0;
+}
+
+const isDevice = (address: number): boolean => address >= DEVICE_PHYSICAL && address < DEVICE_PHYSICAL + 0x1000;
 
 /** Answers that depend on what was asked before only. */
 class Devices {
@@ -101,7 +124,7 @@ export class SequenceRunner {
       ...NO_DEVICES,
       portRead: (port, width) => d.note(1, port, width),
       portWrite: (port, width, value) => void d.note(2, port, width, value),
-      mmioRead: (address, width) => d.note(3, address, width),
+      mmioRead: (address, width) => (isDevice(address) ? d.note(3, address, width) : nothingAt(address, width)),
       mmioWrite: (address, width, value) => void d.note(4, address, width, value),
       acknowledgeInterrupt: () => {
         this.processor.setInterruptLine(false);
@@ -312,6 +335,7 @@ export class SequenceRunner {
       memory: this.#memory.bytes(physical, SLOT_BYTES).slice(),
       devices: this.#devices.hash,
       retired: this.processor.instructions - first,
+      isAtHome: this.#space.isInForce(this.processor.registers),
     };
   }
 }

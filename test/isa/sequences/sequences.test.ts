@@ -4,9 +4,9 @@ import { Checker } from "./check.ts";
 import { compareEndings } from "./compare.ts";
 import { assemble, type Bytes, type Node } from "./program.ts";
 import { describeDisagreement } from "./report.ts";
-import { SequenceRunner } from "./runner.ts";
+import { type Ending, SequenceRunner } from "./runner.ts";
 import { shrink } from "./shrink.ts";
-import { type Sequence, sequenceOf } from "./start.ts";
+import { type Schedule, type Sequence, sequenceOf } from "./start.ts";
 import { codeBase, dataBase, SLOTS } from "./space.ts";
 
 let program: ProgramGenerator;
@@ -52,12 +52,43 @@ describe("a run", () => {
       [13, 0x1000],
       [3, 0x1007],
     ]);
-    expect([ending.kind, ending.state[0]]).toEqual(["done", 1]);
+    expect([ending.kind, ending.state[0], ending.isAtHome]).toEqual(["done", 1, true]);
     expect(compareEndings(ending, ending)).toEqual([]);
     const other = { ...ending, state: ending.state.slice(), memory: ending.memory.slice() };
     other.state[0] = 2;
     other.memory[0x3123]! ^= 1;
     expect(compareEndings(ending, other).map(({ what }) => what)).toEqual(["rax", "memory 3120"]);
+  });
+});
+
+describe("a sequence that turns paging off", () => {
+  const SCHEDULE: Schedule = { budget: 3, interrupts: true, kicks: false, cold: false, rewrite: "other", inner: 0, late: 0 };
+  /** STI; MOV EAX, 33h; MOV CR0, EAX. The NOP is what other code has another instruction for. */
+  const nodes = [bytes(0xfb), bytes(0x90), bytes(0xb8, 0x33, 0, 0, 0), bytes(0x0f, 0x22, 0xc0), bytes(0x90)];
+  const program32 = { mode: 32, chunks: [{ origin: 0x100, nodes }] } as const;
+  const unpaged = (seed: number): Sequence => ({ ...sequenceOf(seed), cpl: 0, program: program32, schedule: SCHEDULE });
+  const some = Array.from({ length: SLOTS }, (_, seed) => seed).filter((seed) => sequenceOf(seed).program.mode === 32);
+
+  it("comes to the same whatever the budgets, and is away from home", () => {
+    const runner = new SequenceRunner("translator", program);
+    const s = unpaged(some[0]!);
+    const code = assemble(s.program, s.slot);
+    runner.prepare(s);
+    const [first, ...others] = [6000, 40, 7, 3, 1].map((budget) => {
+      runner.place(s, code.code);
+      runner.flushTlb();
+      return runner.run(s, code, { ...SCHEDULE, interrupts: false, budget });
+    }) as [Ending, ...Ending[]];
+    expect(first.isAtHome).toBe(false);
+    expect(others.map((ending) => compareEndings(first, ending))).toEqual(others.map(() => []));
+  });
+
+  it("is compared without the interrupts that would find no handler", () => {
+    const checker = new Checker(program);
+    expect(checker.check(some.slice(0, 8).map(unpaged)).map(describeDisagreement)).toEqual([]);
+    // Seed 375731938 turned paging off in its other code, where an interrupt was due.
+    expect(new Checker(program).check([sequenceOf(375731938)]).map(describeDisagreement)).toEqual([]);
+    expect(checker.tally.unstable).toBe(0);
   });
 });
 

@@ -65,7 +65,8 @@ const SYSTEM_PHYSICAL = 0x1_0000;
 const SLOTS_PHYSICAL = 0x20_0000;
 /** Bytes of RAM. */
 export const RAM_BYTES: number = (SLOTS_PHYSICAL + SLOTS * SLOT_BYTES + 0xffff) & ~0xffff;
-const DEVICE_PHYSICAL = 0xfeb0_0000;
+/** The page of device registers that every slot's window shows. */
+export const DEVICE_PHYSICAL = 0xfeb0_0000;
 
 const SYSTEM_BASE = 0xffff_8000_0000_0000n;
 /** Parts of the system pages: 16 bytes of handler for each vector, the IDT, GDT and TSS and the system call's entry, stacks. */
@@ -88,6 +89,8 @@ const RIGHTS = { system: 0x63n, code: 0x67n, data: 0x67n | NO_EXECUTE, readOnly:
 
 /** CR0 = PE MP ET NE WP AM PG; CR4 = PAE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE; EFER = SCE LME LMA NXE. */
 const CONTROL = { cr0: 0x8005_0033n, cr4: 0x0005_0620n, efer: 0xd01n, xcr0: 3n } as const;
+/** What decides how addresses are translated: CR0.PG PE, CR3 without its hints, CR4.PAE, EFER.LMA (SDM 3A §4.1.1). */
+const TRANSLATES = { cr0: 0x8000_0001n, cr3: ~0xfffn, cr4: 0x20n, efer: 0x400n } as const;
 const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
 /** With an error code. */
 const FRAME_BYTES = 48;
@@ -146,6 +149,16 @@ export class Space {
     registers.set("lstar", SYSTEM_BASE + BigInt(SYSTEM.entry));
     registers.setSegment("tr", { selector: 0x40, base: SYSTEM_BASE + BigInt(SYSTEM.tss), limit: 103, access: 0x8b });
     registers.setSegment("ldtr", { selector: 0, base: 0n, limit: 0, access: 0 });
+  }
+
+  /** Whether the tables that `enter` pointed to are still the ones in force, so that events find their handlers. */
+  isInForce(registers: RegisterAccess): boolean {
+    const { cr0, cr4, efer } = CONTROL;
+    const holds = (name: string, value: bigint, bits = -1n): boolean => ((registers.get(name) ^ value) & bits) === 0n;
+    const paged = holds("cr0", cr0, TRANSLATES.cr0) && holds("cr4", cr4, TRANSLATES.cr4) && holds("efer", efer, TRANSLATES.efer);
+    const idt = holds("idtrBase", SYSTEM_BASE + BigInt(SYSTEM.idt)) && holds("idtrLimit", 0xfffn);
+    const gdt = holds("gdtrBase", SYSTEM_BASE + BigInt(SYSTEM.gdt)) && holds("gdtrLimit", 0x7fn);
+    return paged && holds("cr3", BigInt(TABLE.pml4), TRANSLATES.cr3) && idt && gdt;
   }
 
   /** Maps a page of a slot's code (its offset) to the spare page, or to its own again. The TLB is the caller's. */
