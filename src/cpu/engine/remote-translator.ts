@@ -53,6 +53,12 @@ export class RemoteTranslator implements Translator {
 
   #send(): void {
     if (this.#isBusy || this.#waiting.length === 0) return;
+    if (this.#client.isIdle()) {
+      // What was hot is over: an idle guest costs nothing.
+      this.#client.done(this.#waiting);
+      this.#waiting = [];
+      return;
+    }
     const heat = new Map(this.#waiting.map((r) => [r, this.#client.heatOf(r)]));
     const heatOf = (r: RegionRequest): number => heat.get(r) ?? 0;
     // What has not run again since is not worth it any more.

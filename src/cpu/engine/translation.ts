@@ -54,6 +54,8 @@ export interface TranslatorClient {
   accept(batch: TranslatedBatch): void;
   /** Places that are hot or about to be: host address × 8 + mode. */
   hotPlaces(): Float64Array;
+  /** Whether the guest has done next to nothing since this was asked last. */
+  isIdle(): boolean;
   /** How often code has been seen running so far. */
   heatOf(request: RegionRequest): number;
   /** There will be no more answers. */
@@ -82,6 +84,8 @@ const THRESHOLD = 32;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
 const HALF_LIFE = 0x4000;
 const MAX_VAIN = 8;
+/** A guest that executes fewer instructions than that while a batch is translated is idle. */
+const IDLE_INSTRUCTIONS = 100_000n;
 const MODE_MASK = 7;
 
 /** The hot code of one processor. */
@@ -119,6 +123,7 @@ export class Translation {
         this.#isOver = true;
         host.failed(error);
       },
+      isIdle: () => this.#isIdle(),
       hotPlaces: () => this.#hotPlaces(),
       heatOf: (request) => this.#heat.get(request.host * 8 + request.mode) ?? 0,
       done: (requests) => this.#done(requests),
@@ -172,6 +177,15 @@ export class Translation {
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     return { host, mode, linearPage, view: seen & ~MODE_MASK };
   }
+
+  #isIdle(): boolean {
+    const { view, base } = this.#h;
+    const retired = view.getBigUint64(base + at("retired"), true);
+    const since = retired - this.#retired;
+    this.#retired = retired;
+    return since < IDLE_INSTRUCTIONS;
+  }
+  #retired = 0n;
 
   #hotPlaces(): Float64Array {
     const places: number[] = [];
