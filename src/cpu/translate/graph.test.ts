@@ -32,7 +32,7 @@ function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true }:
   const u8 = new Uint8Array(16 * PAGE).fill(NOP);
   for (const [delta, bytes] of Object.entries(code)) u8.set(bytes, PAGE + Number(delta));
   const source = {
-    u8,
+    page: (host: number): Uint8Array => u8.subarray(host, host + PAGE),
     mode: MODE.long,
     hostPage: (n: number): number => (pages.includes(n) ? (n + 1) * PAGE : 0),
     known: (host: number): boolean => known(host - PAGE),
@@ -107,7 +107,7 @@ describe("a region's graph", () => {
     for (let at = 0; at < 0x400; at += 4) branchy[at] = [JZ, 0x20, NOP, NOP];
     expect(graphOf({ code: branchy }).blocks.length).toBeLessThanOrEqual(LIMITS.blocks);
     const hops: Record<number, number[]> = {};
-    for (let page = 0; page < 7; page++) hops[page * PAGE] = [JMP, ...far(PAGE - 5)];
-    expect(graphOf({ code: hops }).pages).toHaveLength(LIMITS.pages - 1);
+    for (let page = 0; page < 14; page++) hops[page * PAGE] = [JMP, ...far(PAGE - 5)];
+    expect(graphOf({ code: hops, pages: Array.from({ length: 15 }, (_, n) => n) }).pages).toHaveLength(LIMITS.pages - 1);
   });
 });

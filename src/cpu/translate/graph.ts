@@ -134,7 +134,7 @@ class Discovery {
     if (this.#count >= LIMITS.instructions) return undefined;
     const host = this.#host(delta);
     if (host === 0) return undefined;
-    const status = this.#decoder.decode(this.#source.u8, host, (host & ~0xfff) + 0x1000, this.#source.mode);
+    const status = this.#decoder.decode(this.#source.page(host - (host & 0xfff)), host & 0xfff, 0x1000, this.#source.mode);
     if (status !== STATUS.ok) return undefined;
     this.#count++;
     return instructionOf(this.#decoder, this.#rows, delta, host);

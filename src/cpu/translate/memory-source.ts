@@ -33,7 +33,8 @@ export class HotPlaces {
 
 /** The code around a requested entry. */
 export class MemorySource implements CodeSource {
-  readonly u8: Uint8Array;
+  readonly #u8: Uint8Array;
+  readonly #copies = new Map<number, Uint8Array>();
   readonly mode: number;
   readonly #view: DataView;
   readonly #base: number;
@@ -41,12 +42,18 @@ export class MemorySource implements CodeSource {
   readonly #places: HotPlaces;
 
   constructor(buffer: ArrayBuffer | SharedArrayBuffer, base: number, request: RegionRequest, places: HotPlaces) {
-    this.u8 = new Uint8Array(buffer);
+    this.#u8 = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     this.#base = base;
     this.#request = request;
     this.#places = places;
     this.mode = request.mode;
+  }
+
+  page(host: number): Uint8Array {
+    let copy = this.#copies.get(host);
+    if (!copy) this.#copies.set(host, (copy = this.#u8.slice(host, host + 0x1000)));
+    return copy;
   }
 
   hostPage(pages: number): number {

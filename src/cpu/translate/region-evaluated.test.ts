@@ -67,7 +67,7 @@ function freshMemory(code: readonly number[]): WebAssembly.Memory {
 
 const draftOf = (memory: WebAssembly.Memory): NonNullable<ReturnType<RegionTranslator["draft"]>> => {
   const source = {
-    u8: new Uint8Array(memory.buffer),
+    page: (host: number): Uint8Array => new Uint8Array(memory.buffer).slice(host, host + 0x1000),
     mode: MODE.long,
     hostPage: (n: number): number => (n === 0 ? CODE : 0),
     known: (): boolean => true,

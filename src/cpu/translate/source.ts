@@ -2,8 +2,11 @@
 
 /** Guest code as seen from one linear page, the origin: deltas are linear addresses relative to that page. */
 export interface CodeSource {
-  /** All of the machine's memory; host addresses index it. */
-  readonly u8: Uint8Array;
+  /**
+   * The bytes of the page at a host address, the same ones whenever it is asked: the guest may be writing there meanwhile, and
+   * a region says which bytes it was made from.
+   */
+  page(host: number): Uint8Array;
   /** State of the code: MODE bits (state.ts). */
   readonly mode: number;
   /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */

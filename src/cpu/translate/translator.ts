@@ -77,7 +77,8 @@ function planOf(source: CodeSource, host: number, graph: RegionGraph, region: Re
   const bytes = new Uint8Array(graph.ranges.reduce((n, r) => n + r.length, 0));
   let at = 0;
   for (const r of graph.ranges) {
-    bytes.set(source.u8.subarray(r.host, r.host + r.length), at);
+    const offset = r.host & 0xfff;
+    bytes.set(source.page(r.host - offset).subarray(offset, offset + r.length), at);
     at += r.length;
   }
   return {
