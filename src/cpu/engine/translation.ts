@@ -84,6 +84,8 @@ const THRESHOLD = 32;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
 const HALF_LIFE = 0x4000;
 const MAX_VAIN = 8;
+/** Places that are remembered for having been asked for in vain. */
+const MOST_VAIN = 0x1_0000;
 /** A guest that executes fewer instructions than that while a batch is translated is idle. */
 const IDLE_INSTRUCTIONS = 100_000n;
 const MODE_MASK = 7;
@@ -209,6 +211,7 @@ export class Translation {
   }
 
   #inVain(key: number): void {
+    if (this.#vain.size >= MOST_VAIN) this.#vain.clear();
     this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
   }
 
