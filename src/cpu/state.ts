@@ -102,6 +102,8 @@ export const SCALARS = {
   regionEntries: { offset: 0x6c0, width: 64 },
   regionInstructions: { offset: 0x6c8, width: 64 },
   regionExits: { offset: 0x6d0, width: 64 },
+  /** How often the generation has begun again at 0: part of `jumpTag`, so that no tag comes twice. */
+  generationEpoch: { offset: 0x6d8, width: 32 },
   /** Samples taken since somebody looked, see engine/layout.ts. */
   sampleCount: { offset: 0x194, width: 32 },
   /** 1 while halted. */

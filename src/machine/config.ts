@@ -84,11 +84,14 @@ interface OptionValues {
 /** A machine's options by name, with their ranges and defaults; help and the documentation's table are made from it. */
 export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<OptionValues[K]> } = {
   memory: size({ describe: "Guest memory.", otherwise: "512M" }, { min: 16 * MIB, max: 3584 * MIB, step: MIB }),
-  engine: choice({ describe: "What runs the guest's code; auto takes the fastest there is.", otherwise: "auto" }, "NAME", [
-    "auto",
-    "wasm",
-    "interpreter",
-  ]),
+  engine: choice(
+    {
+      describe: "What runs the guest's code; auto takes the fastest that can be relied on. wasm translates hot code and is still on trial.",
+      otherwise: "auto",
+    },
+    "NAME",
+    ["auto", "wasm", "interpreter"],
+  ),
   board: choice({ describe: "The board: microvm (virtio over MMIO) or pc (PCI).", otherwise: "pc" }, "NAME", ["microvm", "pc"]),
   kernel: file({ describe: "Kernel to start: Linux bzImage, ELF with a PVH note, or multiboot.", otherwise: "the embedded guest's" }),
   initrd: file({ describe: "Initial RAM disk for the kernel.", otherwise: "the embedded guest's with its kernel, else none" }),

@@ -76,7 +76,8 @@ class VirtualMachine implements RunningMachine {
     this.#board = this.#buildBoard(config, memory, disks);
     this.#engine = new Processor({
       program,
-      translator: config.engine === "interpreter" ? undefined : host.translator,
+      // A hang in about one of a hundred boots is not explained yet, so nobody gets it who has not asked for it.
+      translator: config.engine === "wasm" ? host.translator : undefined,
       memory,
       host: cpuHost(this.#board, {
         clock: this.#clock,

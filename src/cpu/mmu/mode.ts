@@ -69,7 +69,7 @@ export const refreshMode: Routine = implement(ROUTINE.refreshMode, (b, base) => 
   const own = b.select(user, b.i32(VIEW.user), b.select(open, b.i32(VIEW.supervisorAc), b.i32(VIEW.supervisor)));
   put(b, base, "tlbView", b.add(base, b.select(checked, b.i32(VIEW.none), own)));
   const tag = b.or(b.shl(get(b, base, "generation"), 4), b.or(b.shl(mode, 1), user));
-  b.store("i64.store", base, b.shl(b.extU(tag), 48), at("jumpTag"));
+  b.store("i64.store", base, b.or(b.shl(b.extU(tag), 48), b.extU(get(b, base, "generationEpoch"))), at("jumpTag"));
   b.call(refreshHotView, base);
   refreshFpu(b, base);
   b.call(updateAttention, base);
@@ -91,7 +91,10 @@ function refreshFpu(b: Builder, base: Expr): void {
 export const newGeneration: Routine = routine("mode.generation", ["i32"], undefined, (b, base) => {
   const next = b.and(b.add(get(b, base, "generation"), 1), 0xfff);
   put(b, base, "generation", next);
-  b.if(b.not(next), () => b.fill(b.add(base, JUMP_CACHE), b.i32(0), b.i32(JUMP_ENTRIES * 16)));
+  b.if(b.not(next), () => {
+    b.fill(b.add(base, JUMP_CACHE), b.i32(0), b.i32(JUMP_ENTRIES * 16));
+    put(b, base, "generationEpoch", b.add(get(b, base, "generationEpoch"), 1));
+  });
   b.call(refreshMode, base);
 });
 
