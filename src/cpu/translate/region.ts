@@ -485,7 +485,7 @@ class RegionBuilder extends RegionSem {
 }
 
 /** Instructions that read flags, XMM registers or rDI although no operand says so. */
-const READS_MORE = /^(FCMOV|FX|MASKMOVQ)/;
+const READS_MORE = /^(FCMOV|FX|X|MASKMOVQ)/;
 
 /** x87 and MMX instructions without a general register or flags among their operands touch nothing that a region keeps. */
 function keepsToItself({ form, operands, instruction }: Handler): boolean {
