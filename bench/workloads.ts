@@ -80,7 +80,9 @@ async function measure(options: Options): Promise<number> {
   report(session, sides, options.rounds);
   const machine = describeMachine(sides, before);
   const verdict = Object.fromEntries(sides.map(({ name }) => [name, verdicts(results, name)]));
-  keep({ machine, options, verdict, absent: results.absent, failures: results.failures, rows: results.rows }, options.record);
+  // Records are committed: of paths on this machine they have nothing but what was there, the versions and the commit.
+  const { nodes: _nodes, checkout: _checkout, ...asked } = options;
+  keep({ machine, options: asked, verdict, absent: results.absent, failures: results.failures, rows: results.rows }, options.record);
   return results.failures.length > 0 || results.mismatches().length > 0 ? FAILED : GREEN;
 }
 
