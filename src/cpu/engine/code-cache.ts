@@ -26,6 +26,7 @@ import {
   TLB,
   VIEW,
 } from "./layout.ts";
+import { recordAt } from "./place.ts";
 
 /** Longest block, in instructions. */
 const MAX_BLOCK = 64;
@@ -253,14 +254,7 @@ export class CodeCache {
 
   /** Record of the code at host address `host` in a mode, 0 when it is not decoded. */
   recordAt(host: number, mode: number): number {
-    const { view, base } = this.#h;
-    for (let i = Math.imul(host, HASH_MULTIPLIER) >>> HASH_SHIFT; ; i = (i + 1) & (CODE_HASH_ENTRIES - 1)) {
-      const slot = base + CODE_HASH + i * 8;
-      const key = view.getUint32(slot, true);
-      if (key === 0) return 0;
-      const value = view.getUint32(slot + 4, true);
-      if (key === host && (value & 7) === mode) return value & ~7;
-    }
+    return recordAt(this.#h.view, this.#h.base, host, mode);
   }
 
   /** Host address of a record's instruction, 0 when the record is of no block. */

@@ -9,6 +9,7 @@
 // A region is in force while the bytes it was made from are what they were. When some are written it is taken back, and kept: the
 // same bytes often come again, by a kernel that patches itself and by pages that are loaded anew.
 import { assert } from "../../support/assert.ts";
+import { placeOf } from "./place.ts";
 import { ENTRY_USED, HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
 
 /** What a translator gives for a region beside its code; it travels between threads. */
@@ -63,7 +64,6 @@ interface Region {
 /** Records of an entry: its copy and the way on. */
 const ENTRY_SIZE: number = 2 * RECORD.size;
 
-const keyOf = (host: number, mode: number): number => host * 8 + mode;
 const sizeOf = (plan: RegionPlan): number => plan.entries.length * ENTRY_SIZE + plan.records.length;
 const classOf = (size: number): number => 1 << (32 - Math.clz32(size - 1));
 const pageOf = (host: number): number => host >>> 12;
@@ -98,7 +98,7 @@ export class RegionCache {
 
   /** Whether a region can be entered there, as soon as the code there is decoded. */
   has(host: number, mode: number): boolean {
-    const found = this.#regions.get(keyOf(host, mode));
+    const found = this.#regions.get(placeOf(host, mode));
     if (!found) return false;
     const { region, entry } = found;
     if (!region.isGuarded && !this.#isUnchanged(region.plan)) {
@@ -126,7 +126,7 @@ export class RegionCache {
     this.#h.u8.fill(0, records, records + plan.entries.length * ENTRY_SIZE);
     this.#h.u8.set(plan.records, records + plan.entries.length * ENTRY_SIZE);
     plan.entries.forEach(({ host }, entry) => {
-      const key = keyOf(host, plan.mode);
+      const key = placeOf(host, plan.mode);
       if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });
     });
     for (let entry = 0; entry < patched.length; entry++) this.#enforce(region, entry);
@@ -135,7 +135,7 @@ export class RegionCache {
 
   /** A block has been decoded: if a region can be entered there and its bytes are what they were, it is in force. */
   decoded(host: number, mode: number): void {
-    const found = this.#regions.get(keyOf(host, mode));
+    const found = this.#regions.get(placeOf(host, mode));
     if (found) this.#enforce(found.region, found.entry);
   }
 
@@ -143,7 +143,7 @@ export class RegionCache {
   #enforce(region: Region, entry: number): void {
     const { plan, patched } = region;
     const { host } = plan.entries[entry]!;
-    if (patched[entry] !== 0 || this.#regions.get(keyOf(host, plan.mode))?.region !== region) return;
+    if (patched[entry] !== 0 || this.#regions.get(placeOf(host, plan.mode))?.region !== region) return;
     const record = this.#h.recordAt(host, plan.mode);
     if (record === 0 || this.#h.view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS) return;
     if (!region.isGuarded) {
@@ -250,7 +250,7 @@ export class RegionCache {
     const { plan, number, records } = region;
     this.#suspend(region);
     for (const { host } of plan.entries) {
-      const key = keyOf(host, plan.mode);
+      const key = placeOf(host, plan.mode);
       if (this.#regions.get(key)?.region === region) this.#regions.delete(key);
     }
     this.#all.delete(region);

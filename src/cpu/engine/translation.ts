@@ -2,6 +2,7 @@
 import type { CodeCache } from "./code-cache.ts";
 import type { Linkage } from "./executor.ts";
 import { SAMPLES } from "./layout.ts";
+import { placeOf } from "./place.ts";
 import { RegionCache, type RegionFunction, type RegionPlan } from "./region-cache.ts";
 import { at } from "../state.ts";
 
@@ -52,7 +53,7 @@ export interface TranslatorClient {
   readonly memory: WebAssembly.Memory;
   readonly base: number;
   accept(batch: TranslatedBatch): void;
-  /** Places that are hot or about to be: host address × 8 + mode. */
+  /** Places that are hot or about to be, as numbers (place.ts). */
   hotPlaces(): Float64Array;
   /** Whether the guest has done next to nothing since this was asked last. */
   isIdle(): boolean;
@@ -100,8 +101,6 @@ export class Translation {
   #isOver = false;
   /** Asked for and not answered yet. */
   readonly #asked = new Set<number>();
-  /** Samples that make a place hot. */
-  threshold: number = THRESHOLD;
   readonly #sum = { requested: 0, regions: 0, refused: 0, translated: 0, translationMs: 0, installationMs: 0 };
   /** Requests that came to nothing, by place: each makes the next wait for twice the heat. */
   readonly #vain = new Map<number, number>();
@@ -114,7 +113,7 @@ export class Translation {
       base: host.base,
       table: host.linkage.table,
       recordAt: (address, mode) => host.code().recordAt(address, mode),
-      changed: (address, mode) => this.#inVain(address * 8 + mode),
+      changed: (address, mode) => this.#inVain(placeOf(address, mode)),
       guard: (address, length) => host.code().guard(address, length),
     });
     this.#translator = translator({
@@ -127,7 +126,7 @@ export class Translation {
       },
       isIdle: () => this.#isIdle(),
       hotPlaces: () => this.#hotPlaces(),
-      heatOf: (request) => this.#heat.get(request.host * 8 + request.mode) ?? 0,
+      heatOf: (request) => this.#heat.get(placeOf(request.host, request.mode)) ?? 0,
       done: (requests) => this.#done(requests),
     });
   }
@@ -170,11 +169,11 @@ export class Translation {
     if (host === 0) return undefined;
     const seen = view.getUint32(sample + 12, true);
     const mode = seen & MODE_MASK;
-    const key = host * 8 + mode;
+    const key = placeOf(host, mode);
     const heat = (this.#heat.get(key) ?? 0) + 1;
     this.#heat.set(key, heat);
     if (++this.#samples % HALF_LIFE === 0) this.#cool();
-    if (heat < this.threshold << (this.#vain.get(key) ?? 0) || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
+    if (heat < THRESHOLD << (this.#vain.get(key) ?? 0) || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
     this.#asked.add(key);
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     return { host, mode, linearPage, view: seen & ~MODE_MASK };
@@ -191,7 +190,7 @@ export class Translation {
 
   #hotPlaces(): Float64Array {
     const places: number[] = [];
-    for (const [key, heat] of this.#heat) if (heat * 4 >= this.threshold) places.push(key);
+    for (const [key, heat] of this.#heat) if (heat * 4 >= THRESHOLD) places.push(key);
     return Float64Array.from(places);
   }
 
@@ -204,7 +203,7 @@ export class Translation {
 
   #done(requests: readonly RegionRequest[]): void {
     for (const { host, mode } of requests) {
-      const key = host * 8 + mode;
+      const key = placeOf(host, mode);
       this.#asked.delete(key);
       if (!this.regions.has(host, mode)) this.#inVain(key);
     }

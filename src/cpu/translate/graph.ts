@@ -61,8 +61,6 @@ interface Way {
   readonly sure: boolean;
 }
 
-const HELD: ReadonlySet<Flow["kind"]> = new Set(["next", "conditional"]);
-
 class Discovery {
   readonly #source: CodeSource;
   readonly #decoder: Decoder;
@@ -204,10 +202,11 @@ export function flowOf(i: GuestInstruction): Flow {
   const next = i.delta + i.length;
   switch (i.flow) {
     case "next":
+      return { kind: "next", next };
     case "return":
     case "indirect":
     case "leave":
-      return i.flow === "next" ? { kind: "next", next } : { kind: i.flow };
+      return { kind: i.flow };
     case "jump":
       return { kind: "jump", target: i.target };
     default:
@@ -253,7 +252,7 @@ function returnsOf(entry: number, blocks: readonly Omit<Block, "successors">[], 
     seen.add(index);
     const { flow } = blocks[index]!;
     if (flow.kind === "return") found.push(index);
-    if (HELD.has(flow.kind) || flow.kind === "call") queue.push((flow as { next: number }).next);
+    if ("next" in flow) queue.push(flow.next);
     if (flow.kind === "conditional" || flow.kind === "jump") queue.push(flow.target);
   }
   return found;

@@ -24,10 +24,12 @@ export class KeptVariables {
   readonly dirty: Set<Variable> = new Set();
 }
 
+const isJump = (s: Stmt): boolean => (s.k === "br" && s.c === undefined) || s.k === "ret";
+
 /** A list of statements ends by going elsewhere. */
 export function endsInJump(list: readonly Stmt[]): boolean {
   const last = list.at(-1);
-  return last !== undefined && ((last.k === "br" && last.c === undefined) || last.k === "ret");
+  return last !== undefined && isJump(last);
 }
 
 /** Sem over variables. */
@@ -195,7 +197,7 @@ export abstract class KeptSem extends Sem {
     this.#close(scope);
     this.#dead = dead;
     this.#level = level;
-    const end = list.findIndex((s) => (s.k === "br" && s.c === undefined) || s.k === "ret");
+    const end = list.findIndex(isJump);
     if (end >= 0) list.length = end + 1;
     this.#known = known;
     if (endsInJump(list)) this.#committed = committed;

@@ -1,20 +1,23 @@
 // Guest code as the tables of a processor show it. The tables belong to another thread and may change meanwhile: a region is checked
 // against the bytes and pages it was made from before it is put in force, and whenever it is entered.
-import { CODE_HASH, CODE_HASH_ENTRIES, HASH_MULTIPLIER, HASH_SHIFT, TLB } from "../engine/layout.ts";
+import { TLB } from "../engine/layout.ts";
+import { hostOfPlace, modeOfPlace, placeOf, recordAt } from "../engine/place.ts";
 import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
 import type { CodeSource } from "./source.ts";
+
+const pageOf = (host: number): number => host >>> 12;
 
 /** Places that the interpreter often meets. */
 export class HotPlaces {
   readonly #keys: ReadonlySet<number>;
   readonly #pages = new Map<number, number[]>();
 
-  /** @param keys host address × 8 + mode of each */
+  /** @param keys the places as numbers (engine/place.ts) */
   constructor(keys: Iterable<number>) {
     this.#keys = new Set(keys);
     for (const key of this.#keys) {
-      const page = Math.floor(key / 0x8000);
+      const page = pageOf(hostOfPlace(key));
       const list = this.#pages.get(page) ?? [];
       list.push(key);
       this.#pages.set(page, list);
@@ -22,12 +25,12 @@ export class HotPlaces {
   }
 
   has(host: number, mode: number): boolean {
-    return this.#keys.has(host * 8 + mode);
+    return this.#keys.has(placeOf(host, mode));
   }
 
   inPage(host: number, mode: number): number[] {
-    const keys = this.#pages.get(Math.floor(host / 0x1000)) ?? [];
-    return keys.filter((key) => key % 8 === mode).map((key) => Math.floor(key / 8));
+    const keys = this.#pages.get(pageOf(host)) ?? [];
+    return keys.filter((key) => modeOfPlace(key) === mode).map(hostOfPlace);
   }
 }
 
@@ -74,14 +77,6 @@ export class MemorySource implements CodeSource {
   }
 
   known(host: number): boolean {
-    let i = Math.imul(host, HASH_MULTIPLIER) >>> HASH_SHIFT;
-    for (let left = CODE_HASH_ENTRIES; left > 0; left--) {
-      const slot = this.#base + CODE_HASH + i * 8;
-      const key = this.#view.getUint32(slot, true);
-      if (key === 0) return false;
-      if (key === host && (this.#view.getUint32(slot + 4, true) & 7) === this.mode) return true;
-      i = (i + 1) & (CODE_HASH_ENTRIES - 1);
-    }
-    return false;
+    return recordAt(this.#view, this.#base, host, this.mode) !== 0;
   }
 }

@@ -110,10 +110,8 @@ class RegionBuilder extends RegionSem {
     this.#structure = structure(this.#successors);
     this.#forward = this.#successors.map(() => ({ kind: "block" }) as const);
     this.#again = this.#successors.map(() => ({ kind: "loop" }) as const);
-    [this.#next, this.#budget] = [
-      { type: "i32", index: 0 },
-      { type: "i32", index: 2 },
-    ];
+    this.#next = { type: "i32", index: 0 };
+    this.#budget = { type: "i32", index: 2 };
     this.#at = this.declare("i32");
     this.#back = this.declare("i32");
     this.#target = this.declare("i64");
@@ -200,7 +198,7 @@ class RegionBuilder extends RegionSem {
     const block = this.#graph.blocks[n - 1]!;
     this.#enterBlock(n, 0);
     const count = block.instructions.length;
-    if (count > 0) this.#set(this.#budget, this.sub(this.get(this.#budget), count));
+    if (count > 0) this.set(this.#budget, this.sub(this.get(this.#budget), count));
     for (const [i, instruction] of block.instructions.entries()) {
       this.#enterBlock(n, i);
       this.current = instruction;
@@ -270,8 +268,8 @@ class RegionBuilder extends RegionSem {
   }
 
   #setExit(delta: number, back: number): void {
-    this.#set(this.#at, this.i32(delta));
-    this.#set(this.#back, this.i32(back));
+    this.set(this.#at, this.i32(delta));
+    this.set(this.#back, this.i32(back));
   }
 
   override toLinear(linear: Expr): void {
@@ -282,8 +280,8 @@ class RegionBuilder extends RegionSem {
       }
     }
     if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
-    this.#set(this.#target, linear);
-    this.#set(this.#back, this.i32(0));
+    this.set(this.#target, linear);
+    this.set(this.#back, this.i32(0));
     this.br(this.#leave);
   }
 
@@ -314,10 +312,6 @@ class RegionBuilder extends RegionSem {
     if (isAlways) this.noteDead();
   }
 
-  #set(v: Variable, e: Expr): void {
-    this.set(v, e);
-  }
-
   // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected override linearOfDelta(delta: number): Expr {
@@ -343,8 +337,8 @@ class RegionBuilder extends RegionSem {
     const left = this.#block.instructions.length - this.#executed - 1;
     const leave = (): void => {
       if (isSeparate) this.#list(this.#spills);
-      if (left > 0) this.#set(this.#budget, this.add(this.get(this.#budget), left));
-      this.#set(this.#next, next);
+      if (left > 0) this.set(this.#budget, this.add(this.get(this.#budget), left));
+      this.set(this.#next, next);
       this.br(this.#done);
     };
     if (!goesOn) {
@@ -386,8 +380,8 @@ class RegionBuilder extends RegionSem {
 
   #tail(): { target: Stmt[]; store: Stmt[] } {
     const target = this.collect(() => {
-      this.#set(this.#target, this.add(this.#origin, this.extS(this.get(this.#at))));
-      this.#set(this.#budget, this.add(this.get(this.#budget), this.get(this.#back)));
+      this.set(this.#target, this.add(this.#origin, this.extS(this.get(this.#at))));
+      this.set(this.#budget, this.add(this.get(this.#budget), this.get(this.#back)));
       this.if(this.get(this.#back), () => {
         const exits = this.loadSlot("i64.load", slot("regionExits"));
         this.storeSlot("i64.store", slot("regionExits"), this.add(exits, 1n));
@@ -397,7 +391,7 @@ class RegionBuilder extends RegionSem {
       this.#list(this.#spills);
       this.if(this.#isRefused(), () => {
         this.storeSlot("i64.store", slot("ripPage"), this.add(this.#origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
-        this.#set(this.#next, this.#copy);
+        this.set(this.#next, this.#copy);
         this.br(this.#done);
       });
       const target = this.get(this.#target);
@@ -407,10 +401,10 @@ class RegionBuilder extends RegionSem {
       const key = this.xor(linear, this.loadSlot("i64.load", slot("jumpTag")));
       this.if(this.eq(this.load("i64.load", entry, JUMP_CACHE), key), () => {
         this.storeSlot("i64.store", slot("ripPage"), this.and(linear, ~0xfffn));
-        this.#set(this.#next, this.load("i32.load", entry, JUMP_CACHE + 8));
+        this.set(this.#next, this.load("i32.load", entry, JUMP_CACHE + 8));
         this.br(this.#done);
       });
-      this.#set(this.#next, this.callUnchecked(enter, this.base(), linear));
+      this.set(this.#next, this.callUnchecked(enter, this.base(), linear));
     });
     return { target, store };
   }
@@ -424,9 +418,8 @@ class RegionBuilder extends RegionSem {
   /** Leaves to the entry's copy unless everything is as it was when the region was made. */
   #checks(): Stmt[] {
     return this.collect(() => {
-      this.#set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
       this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
-      this.#set(this.#next, this.#copy);
+      this.set(this.#next, this.#copy);
       const refuse = (c: Expr): void => this.br(this.#done, c);
       this.#checkPages(refuse);
       for (const segment of this.segments.flat) refuse(this.not(this.#isUnlimited(segment, true)));
@@ -451,7 +444,7 @@ class RegionBuilder extends RegionSem {
   #isElsewhere(pages: number, host: number): Expr {
     const linear = this.linearOfDelta(pages << 12);
     const wrapped = this.long ? linear : this.zext(linear, 32);
-    const entry = entryOf(this, this.get(this.#view), wrapped);
+    const entry = entryOf(this, this.loadSlot("i32.load", slot("tlbView")), wrapped);
     const tag = this.ne(this.load("i64.load", entry, TLB.execute), wrapped);
     return this.or(tag, this.ne(this.load("i32.load", entry, TLB.host), host));
   }
@@ -466,9 +459,9 @@ class RegionBuilder extends RegionSem {
 
   #reload(): void {
     for (const { v, offset } of this.kept.used) {
-      this.#set(v, this.loadSlot(v.type === "i64" ? "i64.load" : v.type === "i32" ? "i32.load" : "v128.load", offset));
+      this.set(v, this.loadSlot(v.type === "i64" ? "i64.load" : v.type === "i32" ? "i32.load" : "v128.load", offset));
     }
-    this.#set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+    this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
   }
 
   #spill(): void {

@@ -5,6 +5,7 @@ import { Decoder } from "../decode/decoder.ts";
 import type { ProgramGenerator } from "../engine/generator.ts";
 import { REGION_TYPE } from "../engine/interpreter-module.ts";
 import { INTERNAL, INTERNAL_HANDLERS, RECORD } from "../engine/layout.ts";
+import { placeOf } from "../engine/place.ts";
 import type { RegionPlan } from "../engine/region-cache.ts";
 import type { RegionRequest, TranslatedBatch } from "../engine/translation.ts";
 import { emit, LocalPool } from "../ir/emit.ts";
@@ -26,7 +27,7 @@ interface Draft {
 
 /** How to translate. */
 export interface TranslationOptions {
-  /** Places where regions may be entered beside where they begin: host address × 8 + mode. */
+  /** Places where regions may be entered beside where they begin, as numbers (engine/place.ts). */
   readonly hot?: Iterable<number>;
   readonly compile?: (bytes: Uint8Array) => WebAssembly.Module;
 }
@@ -53,11 +54,11 @@ export class RegionTranslator {
     const drafts: Draft[] = [];
     const covered = new Set<number>();
     for (const r of requests) {
-      if (!isTranslatable(r.mode) || covered.has(r.host * 8 + r.mode)) continue;
+      if (!isTranslatable(r.mode) || covered.has(placeOf(r.host, r.mode))) continue;
       const draft = this.draft(new MemorySource(buffer, base, r, places), r.host);
       if (!draft) continue;
       drafts.push(draft);
-      for (const { host } of draft.plan.entries) covered.add(host * 8 + r.mode);
+      for (const { host } of draft.plan.entries) covered.add(placeOf(host, r.mode));
     }
     if (drafts.length === 0) return undefined;
     const module = compile(moduleOf(drafts));
