@@ -7,6 +7,9 @@ const NEVER = ["**/node_modules/**", "dist/**", ".cache/**", "**/fixtures/**"];
 // Tests import the package by its name, and get the sources.
 const resolve = { conditions: ["source", "node", "import", "default"] };
 
+// Engines are compiled as they are in the product.
+const setupFiles = ["./test/v8-flags.ts"];
+
 export default defineConfig({
   test: {
     reporters: ["default", "./scripts/vitest-reporter.ts"],
@@ -16,6 +19,7 @@ export default defineConfig({
         ssr: { resolve },
         test: {
           name: "unit",
+          setupFiles,
           include: ["{src,test,scripts,bench,guest}/**/*.test.ts"],
           exclude: [...NEVER, ...SLOW],
           pool: "threads",
@@ -28,6 +32,7 @@ export default defineConfig({
         ssr: { resolve },
         test: {
           name: "slow",
+          setupFiles,
           include: SLOW,
           exclude: NEVER,
           pool: "forks",

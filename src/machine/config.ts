@@ -86,7 +86,7 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
   memory: size({ describe: "Guest memory.", otherwise: "512M" }, { min: 16 * MIB, max: 3584 * MIB, step: MIB }),
   engine: choice(
     {
-      describe: "What runs the guest's code; auto takes the fastest that can be relied on. wasm translates hot code and is still on trial.",
+      describe: "What runs the guest's code; auto takes the fastest there is. wasm translates hot code, interpreter translates nothing.",
       otherwise: "auto",
     },
     "NAME",

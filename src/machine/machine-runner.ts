@@ -76,8 +76,7 @@ class VirtualMachine implements RunningMachine {
     this.#board = this.#buildBoard(config, memory, disks);
     this.#engine = new Processor({
       program,
-      // A hang in about one of a hundred boots is not explained yet, so nobody gets it who has not asked for it.
-      translator: config.engine === "wasm" ? host.translator : undefined,
+      translator: config.engine === "interpreter" ? undefined : host.translator,
       memory,
       host: cpuHost(this.#board, {
         clock: this.#clock,
