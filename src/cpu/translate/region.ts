@@ -20,7 +20,7 @@ import type { World } from "../isa/sem.ts";
 import { SEG } from "../isa/sem.ts";
 import { entryOf } from "../mmu/access.ts";
 import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
-import type { Block, RegionGraph } from "./graph.ts";
+import { type Block, LIMITS, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { NotInlinable } from "./kept-sem.ts";
 import { RegionSem } from "./region-sem.ts";
@@ -32,8 +32,16 @@ export const complete: HostFunction = hostFunction("complete", ["i32", "i32"], "
 /** For each called instruction a region has a record, and one that goes on behind it. */
 export const SIDE_SIZE: number = 2 * RECORD.size;
 
-/** In front of the map: the jump cache's tag and the origin with which the region's pages were looked at last. */
-const SEEN: { readonly tag: number; readonly origin: number; readonly size: number } = { tag: 0, origin: 8, size: RECORD.size };
+/**
+ * In front of the map: the jump cache's tag and the origin with which the region's pages were looked at last, and where in the host
+ * they lie (u32 each, in the order of the graph's pages). The code itself holds nothing of where it was made. In whole records.
+ */
+const SEEN: { readonly tag: number; readonly origin: number; readonly hosts: number; readonly size: number } = {
+  tag: 0,
+  origin: 8,
+  hosts: 16,
+  size: Math.ceil((16 + 4 * LIMITS.pages) / RECORD.size) * RECORD.size,
+};
 
 /** Statements in one instruction beyond which its handler is called. */
 const MAX_STATEMENTS = 160;
@@ -151,7 +159,7 @@ class RegionBuilder extends RegionSem {
       body: this.finish(),
       results: [this.#next, this.#budget],
       called: this.#called,
-      map: joined(new Uint8Array(SEEN.size), this.#map.bytes),
+      map: joined(seenAtFirst(this.#graph), this.#map.bytes),
     };
   }
 
@@ -435,17 +443,18 @@ class RegionBuilder extends RegionSem {
     const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
     const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
     this.if(this.not(isKnown), () => {
-      for (const { pages: distance, host } of pages) refuse(this.#isElsewhere(distance, host));
+      pages.forEach(({ pages: distance }, n) => refuse(this.#isElsewhere(distance, n)));
       this.store("i64.store", this.#side, tag, SEEN.tag);
       this.store("i64.store", this.#side, this.#origin, SEEN.origin);
     });
   }
 
-  #isElsewhere(pages: number, host: number): Expr {
+  #isElsewhere(pages: number, n: number): Expr {
     const linear = this.linearOfDelta(pages << 12);
     const wrapped = this.long ? linear : this.zext(linear, 32);
     const entry = entryOf(this, this.loadSlot("i32.load", slot("tlbView")), wrapped);
     const tag = this.ne(this.load("i64.load", entry, TLB.execute), wrapped);
+    const host = this.load("i32.load", this.#side, SEEN.hosts + 4 * n);
     return this.or(tag, this.ne(this.load("i32.load", entry, TLB.host), host));
   }
 
@@ -475,6 +484,14 @@ class RegionBuilder extends RegionSem {
     for (const { offset, e } of this.flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
     this.forgetValues();
   }
+}
+
+/** No tag and no origin yet, and the pages' host addresses. */
+function seenAtFirst({ pages }: RegionGraph): Uint8Array {
+  const bytes = new Uint8Array(SEEN.size);
+  const view = new DataView(bytes.buffer);
+  pages.forEach(({ host }, n) => view.setUint32(SEEN.hosts + 4 * n, host, true));
+  return bytes;
 }
 
 /** Instructions that read flags, XMM registers or rDI although no operand says so. */
