@@ -1,4 +1,4 @@
 // Before every test file: see src/host/node/v8.ts.
-import { avoidBrokenMoves } from "../src/host/node/v8.ts";
+import { prepareV8 } from "../src/host/node/v8.ts";
 
-avoidBrokenMoves();
+prepareV8();

@@ -26,14 +26,15 @@ const PHYSICAL = (1n << BigInt(PHYSICAL_BITS)) - 1n;
 
 /** Offset of the MTRR file in the state: 16 variable, 11 fixed, the default type. */
 export const MTRR_FILE = 0x700;
-/** Offset of MSR_POWER_CTL, behind it. Linux's idle driver for our model of processor writes it. */
+/** Offset of MSR_POWER_CTL, behind it. Linux's idle driver for some models of processors writes it. */
 const POWER_CTL: number = MTRR_FILE + 28 * 8;
 
 /**
- * IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
- * PSDP_NO, BHI_NO, RFDS_NO. Nothing here speculates, so nothing leaks that way.
+ * IA32_ARCH_CAPABILITIES: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
+ * PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO. Nothing here speculates, so nothing leaks that way, and a kernel that knows it
+ * leaves its countermeasures out: thunks around every return and a loop at every system call.
  */
-const ARCH_CAPABILITIES = [0, 1, 3, 5, 6, 8, 13, 14, 15, 20, 27].reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
+const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
 
 const TABLE: [number, Msr][] = [
   [0x10, { name: "IA32_TIME_STAMP_COUNTER" }],

@@ -14,7 +14,7 @@ import { openFileStore, type FileStore } from "./file-store.ts";
 import { checkHostMemory } from "./host-memory.ts";
 import { ioError } from "./io-error.ts";
 import { threadTranslator } from "./translator-thread.ts";
-import { avoidBrokenMoves } from "./v8.ts";
+import { prepareV8 } from "./v8.ts";
 
 /** The host's clocks; nanoseconds since this thread began, exact to below a microsecond. */
 export const nodeClock: HostClock = { nowNs: () => performance.now() * 1e6, wallClockMs: () => Date.now() };
@@ -45,7 +45,7 @@ export function nodeThreadPlatform(): ThreadPlatform {
 
 /** What scripts/build-engine.mjs wrote; sources that run unbuilt have none. */
 async function loadInterpreter(): Promise<WebAssembly.Module | undefined> {
-  avoidBrokenMoves();
+  prepareV8();
   const bytes = await readFile(new URL("../../engine/interpreter.wasm", import.meta.url)).catch(() => undefined);
   return bytes && WebAssembly.compile(bytes);
 }

@@ -4,11 +4,11 @@ import { parentPort } from "node:worker_threads";
 import type { ToTranslator } from "../../cpu/engine/remote-translator.ts";
 import { TranslatorService } from "../../cpu/translate/service.ts";
 import { assert } from "../../support/assert.ts";
-import { avoidBrokenMoves } from "./v8.ts";
+import { prepareV8 } from "./v8.ts";
 
 const port = parentPort;
 assert(port !== null, "the translator's thread was started as a program");
-avoidBrokenMoves();
+prepareV8();
 const service = new TranslatorService((message) => port.postMessage(message), compileOptimized);
 port.on("message", (message: ToTranslator) => service.receive(message));
 

@@ -1,18 +1,28 @@
-// What V8 must not do to the engine's code.
+// What V8 must not do to the engine's code, by its version. Flags of V8 are the whole process's.
 import { setFlagsFromString } from "node:v8";
 
-/** V8 11 (Node 20) has the defect below; V8 12 (Node 22) does not: its 32-bit moves ask for the width of both ends. */
-const FIRST_SOUND_V8 = 12;
+const version = Number.parseInt(process.versions.v8, 10);
+
+/** V8 11 (Node 20) has the defect of moves below; V8 12 (Node 22) does not: its 32-bit moves ask for the width of both ends. */
+const FIRST_WITH_SOUND_MOVES = 12;
+/** V8 13 (Node 24) inlines WebAssembly functions into one another. */
+const FIRST_WITH_INLINING = 13;
 
 /**
- * Turns off the one pass of V8's optimizing compiler that breaks 64-bit values on Node 20, for the whole process. Call it before
- * anything is compiled.
+ * Makes V8 compile the engine's code as it must be. Call it before anything is compiled; doing so again does no harm.
  *
- * Where two ways meet, the pass merges equal moves of both into one. It takes moves from one stack slot for equal although one is of
- * 32 bits (of a value that is known to be zero-extended) and the other of 64, and a move of 32 bits may be what is left. An i64 local
- * then loses its upper half: a pointer of the guest's kernel in one boot of twenty. Without the pass code is 2 to 5 % larger and as
- * fast.
+ * **Moves.** Where two ways meet, V8 11 merges equal moves of both into one. It takes moves from one stack slot for equal although one
+ * is of 32 bits (of a value that is known to be zero-extended) and the other of 64, and a move of 32 bits may be what is left. An i64
+ * local then loses its upper half: a pointer of the guest's kernel in one boot of twenty. Without that pass code is 2 to 5 % larger and
+ * as fast.
+ *
+ * **Inlining** wants to know what Liftoff has seen. Regions are compiled without Liftoff (translator-worker.ts), and V8 14 ends the
+ * process when it has nothing to look up. Calls through tables have a flag of their own; code that notes their targets for an inliner
+ * that is off reads where nothing is. The interpreter is a sixth faster without inlining.
  */
-export function avoidBrokenMoves(): void {
-  if (Number.parseInt(process.versions.v8, 10) < FIRST_SOUND_V8) setFlagsFromString("--no-turbo-move-optimization");
+export function prepareV8(): void {
+  if (version < FIRST_WITH_SOUND_MOVES) setFlagsFromString("--no-turbo-move-optimization");
+  if (version < FIRST_WITH_INLINING) return;
+  setFlagsFromString("--no-wasm-inlining-call-indirect");
+  setFlagsFromString("--no-wasm-inlining");
 }
