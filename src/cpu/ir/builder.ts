@@ -274,15 +274,15 @@ export class Builder {
 
   // ── variables and control ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  #variable(type: Type): Variable {
-    const v = { type, index: this.#variables.length };
+  #variable(type: Type, name?: string): Variable {
+    const v = { type, index: this.#variables.length, name };
     this.#variables.push(v);
     return v;
   }
 
   /** A new variable without a value; whoever reads it has set it before. */
-  declare(type: Type): Variable {
-    return this.#variable(type);
+  declare(type: Type, name?: string): Variable {
+    return this.#variable(type, name);
   }
 
   /** A new variable that starts as `init`. */

@@ -38,6 +38,8 @@ export interface Position {
 export interface Variable {
   readonly type: Type;
   readonly index: number;
+  /** For who reads what was emitted. */
+  readonly name?: string | undefined;
 }
 
 /** A branch target: leaving a `block`, or repeating a `loop`. */

@@ -58,11 +58,11 @@ export abstract class FlagSem extends KeptSem {
 
   #variables(): FlagVariables {
     this.#flags ??= {
-      result: this.keep("i64", FLAG_SLOTS.result),
-      a: this.keep("i64", FLAG_SLOTS.a),
-      b: this.keep("i64", FLAG_SLOTS.b),
-      c: this.declare("i64"),
-      kind: this.keep("i32", FLAG_SLOTS.kind),
+      result: this.keep("i64", FLAG_SLOTS.result, "flagResult"),
+      a: this.keep("i64", FLAG_SLOTS.a, "flagA"),
+      b: this.keep("i64", FLAG_SLOTS.b, "flagB"),
+      c: this.declare("i64", "flagC"),
+      kind: this.keep("i32", FLAG_SLOTS.kind, "flagKind"),
     };
     return this.#flags;
   }

@@ -5,7 +5,7 @@
 import { assert } from "../../support/assert.ts";
 import type { Expr, Label, Stmt, Type, Variable } from "../ir/types.ts";
 import { Sem, type World } from "../isa/sem.ts";
-import { RIP_PAGE, XMM, ZERO } from "../state.ts";
+import { GPR64, RIP_PAGE, XMM, ZERO } from "../state.ts";
 import { bitsOf } from "./known-bits.ts";
 import { isKept, type Register, registerAt } from "./state-slots.ts";
 
@@ -134,18 +134,18 @@ export abstract class KeptSem extends Sem {
   // ── variables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A variable for the state at `offset`. */
-  protected keep(type: Type, offset: number): Variable {
-    const v = this.declare(type);
+  protected keep(type: Type, offset: number, name: string): Variable {
+    const v = this.declare(type, name);
     this.kept.used.push({ v, offset });
     return v;
   }
 
   #gpr(n: number): Variable {
-    return (this.kept.gpr[n] ??= this.keep("i64", n * 8));
+    return (this.kept.gpr[n] ??= this.keep("i64", n * 8, GPR64[n]!));
   }
 
   #xmm(n: number): Variable {
-    return (this.kept.xmm[n] ??= this.keep("v128", XMM + n * 16));
+    return (this.kept.xmm[n] ??= this.keep("v128", XMM + n * 16, `xmm${n}`));
   }
 
   /** The variable's present value. */

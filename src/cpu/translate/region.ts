@@ -55,6 +55,8 @@ export interface RegionBody {
   readonly map: Uint8Array;
   /** Instructions whose handlers are called, in the order of their side records. */
   readonly called: readonly GuestInstruction[];
+  /** Why each of them is called. */
+  readonly reasons: readonly string[];
 }
 
 /** Builds a region's routine. */
@@ -100,6 +102,7 @@ class RegionBuilder extends RegionSem {
   readonly #copy: Expr;
   readonly #side: Expr;
   readonly #called: GuestInstruction[] = [];
+  readonly #reasons: string[] = [];
   /** Lists that store and load everything kept, filled in when it is known what that is. */
   readonly #spills: Stmt[][] = [];
   readonly #reloads: Stmt[][] = [];
@@ -120,12 +123,12 @@ class RegionBuilder extends RegionSem {
     this.#again = this.#successors.map(() => ({ kind: "loop" }) as const);
     this.#next = { type: "i32", index: 0 };
     this.#budget = { type: "i32", index: 2 };
-    this.#at = this.declare("i32");
-    this.#back = this.declare("i32");
-    this.#target = this.declare("i64");
-    this.#view = this.declare("i32");
-    this.#way = this.declare("i32");
-    this.#entry = this.declare("i32");
+    this.#at = this.declare("i32", "at");
+    this.#back = this.declare("i32", "back");
+    this.#target = this.declare("i64", "target");
+    this.#view = this.declare("i32", "view");
+    this.#way = this.declare("i32", "way");
+    this.#entry = this.declare("i32", "entry");
     const record = this.get(this.#next);
     this.#copy = super.load("i32.load", record, RECORD.target);
     this.#side = super.load("i32.load", record, RECORD.disp);
@@ -159,6 +162,7 @@ class RegionBuilder extends RegionSem {
       body: this.finish(),
       results: [this.#next, this.#budget],
       called: this.#called,
+      reasons: this.#reasons,
       map: joined(seenAtFirst(this.#graph), this.#map.bytes),
     };
   }
@@ -211,10 +215,10 @@ class RegionBuilder extends RegionSem {
       this.#enterBlock(n, i);
       this.current = instruction;
       const isLast = i === count - 1;
-      if (isLast && block.flow.kind === "leave") return this.#callHandler(instruction, false);
+      if (isLast && block.flow.kind === "leave") return this.#callHandler(instruction, false, "goes elsewhere");
       this.instruction(
         () => this.#meaning(instruction),
-        () => this.#callHandler(instruction, !isLast || block.flow.kind === "next" || block.flow.kind === "conditional"),
+        (why) => this.#callHandler(instruction, !isLast || block.flow.kind === "next" || block.flow.kind === "conditional", why.message),
       );
       this.#enterBlock(n, i);
       if (this.isDead) return;
@@ -333,8 +337,9 @@ class RegionBuilder extends RegionSem {
   // ── complete handlers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Executes an instruction by its complete handler; leaves unless that goes on with the next one. */
-  #callHandler(i: GuestInstruction, goesOn: boolean): void {
+  #callHandler(i: GuestInstruction, goesOn: boolean, why: string): void {
     this.settleAllFlags();
+    this.#reasons.push(why);
     const side = this.add(this.#side, SEEN.size + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     const isSeparate = goesOn && keepsToItself(i.handler);
     if (isSeparate) this.#storeAddress(i);
