@@ -16,9 +16,8 @@ const FIRST_WITH_INLINING = 13;
  * local then loses its upper half: a pointer of the guest's kernel in one boot of twenty. Without that pass code is 2 to 5 % larger and
  * as fast.
  *
- * **Inlining** wants to know what Liftoff has seen. Regions are compiled without Liftoff (translator-worker.ts), and V8 14 ends the
- * process when it has nothing to look up. Calls through tables have a flag of their own; code that notes their targets for an inliner
- * that is off reads where nothing is. The interpreter is a sixth faster without inlining.
+ * **Inlining** makes the interpreter a sixth slower. V8 14 also ends the process when code that Liftoff has not compiled is to be inlined.
+ * Calls through tables have a flag of their own; code that notes their targets for an inliner that is off reads where nothing is.
  */
 export function prepareV8(): void {
   if (version < FIRST_WITH_SOUND_MOVES) setFlagsFromString("--no-turbo-move-optimization");
