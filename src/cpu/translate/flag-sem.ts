@@ -15,7 +15,7 @@ import type { Expr, Routine, Type, Variable } from "../ir/types.ts";
 import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, setArithmetic } from "../isa/flags.ts";
 import { lastSerial } from "../ir/fold.ts";
 import { defer, type Deferred } from "./deferred.ts";
-import { endsInJump, KeptSem, NotInlinable } from "./kept-sem.ts";
+import { endsInJump, KeptSem, type NotInlinable, notInlinable } from "./kept-sem.ts";
 import { FLAG_SLOTS } from "./state-slots.ts";
 
 const STATE_KIND = 0xff_ffff;
@@ -303,7 +303,7 @@ export abstract class FlagSem extends KeptSem {
     }
     if (offset === FLAG_SLOTS.a && op === "i64.load") return this.#extended(this.value(f.a));
     if (offset === FLAG_SLOTS.b && op === "i64.load") return this.#extended(this.value(f.b));
-    throw new NotInlinable(`${op} of flags`);
+    throw notInlinable(`${op} of flags`);
   }
 
   /** Meanings that write the slots themselves write the result and the kind, both; the kind says that nothing needs extending. */
@@ -314,7 +314,7 @@ export abstract class FlagSem extends KeptSem {
     this.#knownFlags = undefined;
     if (offset === FLAG_SLOTS.kind && op === "i32.store") return this.assign(f.kind, e);
     if (offset === FLAG_SLOTS.result && op === "i64.store") return this.assign(f.result, e);
-    throw new NotInlinable(`${op} of flags`);
+    throw notInlinable(`${op} of flags`);
   }
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -443,7 +443,7 @@ export abstract class FlagSem extends KeptSem {
   }
 
   override return(e?: Expr): void {
-    if (!this.#returns) throw new NotInlinable("a return");
+    if (!this.#returns) throw notInlinable("a return");
     this.#returns(e);
   }
 }

@@ -12,6 +12,15 @@ import { isKept, type Register, registerAt } from "./state-slots.ts";
 /** A meaning does something that cannot be part of a region; the instruction's complete handler is called instead. */
 export class NotInlinable extends Error {}
 
+const reasons = new Map<string, NotInlinable>();
+
+/** To be thrown: one for each reason, since V8 takes longer to note where an error was made than to translate an instruction. */
+export function notInlinable(why: string): NotInlinable {
+  let error = reasons.get(why);
+  if (!error) reasons.set(why, (error = new NotInlinable(why)));
+  return error;
+}
+
 /** Parameters of a region's function: record, base, budget. Its results are the next record and what is left of the budget. */
 const SIGNATURE = { name: "region", params: ["i32", "i32", "i32"], result: undefined, faults: true } as const;
 
@@ -123,7 +132,7 @@ export abstract class KeptSem extends Sem {
 
   /** Nothing of the instruction may have been changed when it is left half-way. */
   protected requireUnchanged(): void {
-    if (this.#committed && !this.#dead) throw new NotInlinable("an exit after a change");
+    if (this.#committed && !this.#dead) throw notInlinable("an exit after a change");
   }
 
   /** Forgets all values: control may have come from elsewhere. */
@@ -294,7 +303,7 @@ export abstract class KeptSem extends Sem {
     const vector = this.value(this.#xmm(number));
     if (op === "v128.load" && byte === 0) return vector;
     const { width, signed, type } = accessOf(op);
-    if (byte % (width >> 3) !== 0 || type === "v128") throw new NotInlinable(op);
+    if (byte % (width >> 3) !== 0 || type === "v128") throw notInlinable(op);
     if (width === 64) return this.opImm("i64x2.extract_lane", "i64", byte >> 3, vector);
     const shape = width === 32 ? "i32x4.extract_lane" : width === 16 ? "i16x8.extract_lane_u" : "i8x16.extract_lane_u";
     const lane = this.opImm(shape, "i32", byte / (width >> 3), vector);
@@ -317,7 +326,7 @@ export abstract class KeptSem extends Sem {
     const v = this.#xmm(number);
     if (op === "v128.store" && byte === 0) return this.assign(v, e);
     const { width, type } = accessOf(op);
-    if (byte % (width >> 3) !== 0 || type === "v128") throw new NotInlinable(op);
+    if (byte % (width >> 3) !== 0 || type === "v128") throw notInlinable(op);
     const lane = byte / (width >> 3);
     const old = this.value(v);
     const narrow = width === 64 || e.type === "i32" ? e : this.wrap(e);
@@ -380,7 +389,7 @@ function accessOf(op: string): AccessShape {
   const known = shapes.get(op);
   if (known) return known;
   const found = /^(i32|i64|v128)\.(?:load|store)(8|16|32)?(_s|_u)?$/.exec(op);
-  if (!found) throw new NotInlinable(op);
+  if (!found) throw notInlinable(op);
   const type = found[1] as AccessShape["type"];
   const shape = { type, width: Number(found[2] ?? (type === "i32" ? 32 : type === "i64" ? 64 : 128)), signed: found[3] === "_s" };
   shapes.set(op, shape);

@@ -12,7 +12,7 @@ import { entryOf, isCanonical } from "../mmu/access.ts";
 import { isCallable } from "./callable.ts";
 import { FlagSem } from "./flag-sem.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
-import { NotInlinable } from "./kept-sem.ts";
+import { notInlinable } from "./kept-sem.ts";
 
 /** Slots that hold values on their way only: writing them changes nothing that a guest can see. */
 const TRANSIENT: ReadonlySet<number> = new Set([slot("wideHigh"), slot("floatHead"), slot("floatRaised"), slot("scratchValue"), SCRATCH]);
@@ -79,7 +79,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   }
 
   override record(): Expr {
-    throw new NotInlinable("needs its record");
+    throw notInlinable("needs its record");
   }
 
   #slot(offset: number): Expr {
@@ -129,7 +129,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   }
 
   override segmentLinear(segment: Expr, offset: Expr, _bytes: number, _write: boolean): Expr {
-    if (segment.op !== "const") throw new NotInlinable("a segment that is not constant");
+    if (segment.op !== "const") throw notInlinable("a segment that is not constant");
     return this.#segmented(Number(segment.imm), offset);
   }
 
@@ -137,7 +137,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   #segmented(segment: number, offset: Expr): Expr {
     if (this.long) return segment >= SEG.fs ? this.add(offset, this.#slot(SEG_BASE + segment * 8)) : offset;
     // Code cannot be written, and not always read (SDM 3A §3.4.5.1): the complete handler knows.
-    if (segment === SEG.cs) throw new NotInlinable("an operand in the code segment");
+    if (segment === SEG.cs) throw notInlinable("an operand in the code segment");
     if (segment < SEG.fs) {
       this.segments.flat.add(segment);
       return this.zext(offset, 32);
@@ -164,7 +164,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 
   /** What has been stored may not be read before an exit: executed again, the instruction would find it. */
   #requireUnstored(): void {
-    if (this.#hasStored) throw new NotInlinable("a load behind a store");
+    if (this.#hasStored) throw notInlinable("a load behind a store");
   }
   #hasStored = false;
 
@@ -208,7 +208,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     if (this.isDead) return;
     // The exact way of an SSE instruction: the complete handler's.
     if (offset === slot("sseFlags")) return this.#giveUp("exact arithmetic");
-    if (!TRANSIENT.has(offset)) throw new NotInlinable(`writes state at ${offset.toString(16)}`);
+    if (!TRANSIENT.has(offset)) throw notInlinable(`writes state at ${offset.toString(16)}`);
     this.storeSlot(op, offset, e);
   }
 
@@ -266,7 +266,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   }
 
   override relativeTarget(width: number): Expr {
-    if (width === 16) throw new NotInlinable("a 16-bit branch");
+    if (width === 16) throw notInlinable("a 16-bit branch");
     this.#assumeFlatCode();
     const target = this.linearOfDelta(this.current.target);
     this.#direct.set(target, this.current.target);
@@ -296,11 +296,11 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   override next(): void {}
 
   override resynchronize(): void {
-    throw new NotInlinable("a change of modes or mappings");
+    throw notInlinable("a change of modes or mappings");
   }
 
   override leave(): void {
-    throw new NotInlinable("leaves the loop");
+    throw notInlinable("leaves the loop");
   }
 
   // ── exceptions, routines ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,7 +322,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   }
 
   override helper(): Expr {
-    throw new NotInlinable("a helper");
+    throw notInlinable("a helper");
   }
 
   override callUnchecked(target: Callee, ...args: Expr[]): Expr {
@@ -341,7 +341,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 
   /** On a way that is not always taken: leaves to the complete handler. */
   #giveUp(why: string): void {
-    if (!this.isConditional) throw new NotInlinable(why);
+    if (!this.isConditional) throw notInlinable(why);
     this.atInstruction();
   }
 

@@ -22,7 +22,7 @@ import { entryOf } from "../mmu/access.ts";
 import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
 import { type Block, LIMITS, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
-import { NotInlinable } from "./kept-sem.ts";
+import { notInlinable } from "./kept-sem.ts";
 import { RegionSem } from "./region-sem.ts";
 import { irreducibleEdges, structure, type Structure } from "./structure.ts";
 
@@ -236,14 +236,14 @@ class RegionBuilder extends RegionSem {
 
   #meaning({ handler }: GuestInstruction): void {
     const { attributes } = handler.form;
-    if (attributes.has("fpu") || attributes.has("mmx") || handler.repeat !== "") throw new NotInlinable("called by choice");
+    if (attributes.has("fpu") || attributes.has("mmx") || handler.repeat !== "") throw notInlinable("called by choice");
     const list = this.collect(() => {
       if (attributes.has("cpl0")) this.requireCpl0();
       if (attributes.has("sse")) this.requireUnit("sse");
       handler.instruction.sem(this, handler.operands as Operands, handler.form);
       this.commit();
     });
-    if (this.current.flow === "next" && size(list) > MAX_STATEMENTS) throw new NotInlinable("large");
+    if (this.current.flow === "next" && size(list) > MAX_STATEMENTS) throw notInlinable("large");
     this.append(list);
   }
 
