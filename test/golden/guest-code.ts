@@ -47,4 +47,6 @@ export class GuestCode implements CodeSource {
   known(): boolean {
     return true;
   }
+
+  pointer(): undefined {}
 }

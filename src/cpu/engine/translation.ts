@@ -87,8 +87,9 @@ const HALF_LIFE = 0x4000;
 const MAX_VAIN = 8;
 /** Places that are remembered for having been asked for in vain. */
 const MOST_VAIN = 0x1_0000;
-/** A guest that executes fewer instructions than that while a batch is translated is idle. */
+/** A guest that executes fewer instructions than that in so many milliseconds or more is idle. */
 const IDLE_INSTRUCTIONS = 100_000n;
+const IDLE_MS = 20;
 const MODE_MASK = 7;
 
 /** The hot code of one processor. */
@@ -181,12 +182,16 @@ export class Translation {
 
   #isIdle(): boolean {
     const { view, base } = this.#h;
+    const now = performance.now();
+    if (now - this.#idleAsked < IDLE_MS) return false;
+    this.#idleAsked = now;
     const retired = view.getBigUint64(base + at("retired"), true);
     const since = retired - this.#retired;
     this.#retired = retired;
     return since < IDLE_INSTRUCTIONS;
   }
   #retired = 0n;
+  #idleAsked = 0;
 
   #hotPlaces(): Float64Array {
     const places: number[] = [];
@@ -211,6 +216,7 @@ export class Translation {
 
   #inVain(key: number): void {
     if (this.#vain.size >= MOST_VAIN) this.#vain.clear();
+    this.#heat.delete(key);
     this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
   }
 

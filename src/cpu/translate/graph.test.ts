@@ -25,10 +25,14 @@ interface Scene {
   /** Pages whose host address is known, 0 among them; default the first eight. */
   readonly pages?: readonly number[];
   readonly known?: (delta: number) => boolean;
+  /** Where pointers lead, by their deltas. */
+  readonly pointers?: ReadonlyMap<number, number>;
+  /** Default 0. */
+  readonly entry?: number;
 }
 
 /** The graph from delta 0; page n of the guest lies at host page n + 1. */
-function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true }: Scene): RegionGraph {
+function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true, pointers = new Map(), entry = 0 }: Scene): RegionGraph {
   const u8 = new Uint8Array(16 * PAGE).fill(NOP);
   for (const [delta, bytes] of Object.entries(code)) u8.set(bytes, PAGE + Number(delta));
   const source = {
@@ -38,8 +42,9 @@ function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true }:
     known: (host: number): boolean => known(host - PAGE),
     hot: (): boolean => false,
     hotInPage: (): readonly number[] => [],
+    pointer: (delta: number): number | undefined => pointers.get(delta),
   };
-  const graph = discover(source, decoder, (d) => program.set.handlers[d.handler - INTERNAL_HANDLERS]!, 0);
+  const graph = discover(source, decoder, (d) => program.set.handlers[d.handler - INTERNAL_HANDLERS]!, entry);
   return graph ?? expect.fail("nothing was found");
 }
 
@@ -83,12 +88,42 @@ describe("a region's graph", () => {
     const code = { 0: [JMP, ...far(PAGE - 5)], [PAGE]: [JMP, ...far(3 * PAGE - PAGE - 5)], [3 * PAGE]: [RET] };
     const graph = graphOf({ code, pages: [0, 1] });
     expect(deltas(graph)).toEqual([0, PAGE]);
-    expect(graph.pages).toEqual([{ pages: 1, host: 2 * PAGE }]);
+    expect(graph.pages).toEqual([
+      { pages: 0, host: PAGE },
+      { pages: 1, host: 2 * PAGE },
+    ]);
   });
 
-  it("ends before an instruction that crosses a page border", () => {
-    const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 2 - 5)], [PAGE - 2]: [0xb8, 1, 0, 0, 0] } });
+  it("holds an instruction that crosses a page border, with the bytes of both pages", () => {
+    const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 2 - 5)], [PAGE - 2]: [0xb8, 1, 0, 0, 0], [PAGE + 3]: [RET] } });
+    expect(graph.blocks.flatMap((b) => b.instructions.map((i) => i.delta))).toEqual([0, PAGE - 2, PAGE + 3]);
+    expect(graph.ranges).toEqual([
+      { host: PAGE, length: 5 },
+      { host: 2 * PAGE - 2, length: 2 },
+      { host: 2 * PAGE, length: 4 },
+    ]);
+  });
+
+  it("ends before an instruction whose other page is not known", () => {
+    const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 2 - 5)], [PAGE - 2]: [0xb8, 1, 0, 0, 0] }, pages: [0] });
     expect(graph.blocks.flatMap((b) => b.instructions.map((i) => i.delta))).toEqual([0]);
+  });
+
+  it("begins behind the page border when it is asked for an instruction that crosses it", () => {
+    const graph = graphOf({ code: { [PAGE - 2]: [0xb8, 1, 0, 0, 0], [PAGE + 3]: [JMP, ...far(-10)] }, entry: PAGE - 2 });
+    expect(deltas(graph)).toEqual([PAGE + 3, PAGE - 2]);
+    expect(graph.entries).toEqual([0]);
+  });
+
+  it("follows a jump through a pointer, and comes back from a call through one", () => {
+    const code = { 0: [0xff, 0x15, 0, 1, 0, 0], 6: [RET], 0x20: [0xff, 0x25, 0, 2, 0, 0], 0x40: [RET] };
+    const pointers = new Map([
+      [0x106, 0x20],
+      [0x226, 0x40],
+    ]);
+    const graph = graphOf({ code, pointers });
+    expect(edges(graph)).toEqual(["0>32", "32>64", "64>6"]);
+    expect(edges(graphOf({ code }))).toEqual([]);
   });
 
   it("has no range that lies in two pages", () => {
@@ -108,6 +143,6 @@ describe("a region's graph", () => {
     expect(graphOf({ code: branchy }).blocks.length).toBeLessThanOrEqual(LIMITS.blocks);
     const hops: Record<number, number[]> = {};
     for (let page = 0; page < 14; page++) hops[page * PAGE] = [JMP, ...far(PAGE - 5)];
-    expect(graphOf({ code: hops, pages: Array.from({ length: 15 }, (_, n) => n) }).pages).toHaveLength(LIMITS.pages - 1);
+    expect(graphOf({ code: hops, pages: Array.from({ length: 15 }, (_, n) => n) }).pages).toHaveLength(LIMITS.pages);
   });
 });

@@ -11,7 +11,8 @@ export type Flow =
   | { readonly kind: "jump"; readonly target: number }
   | { readonly kind: "call"; readonly target: number; readonly next: number }
   | { readonly kind: "return" }
-  | { readonly kind: "indirect" }
+  /** With where a pointer that it goes through leads as things are, and where a call then comes back. */
+  | { readonly kind: "indirect"; readonly likely?: number; readonly next?: number }
   /** Ends in something after which execution has to be looked up. */
   | { readonly kind: "leave" };
 
@@ -35,7 +36,7 @@ export interface RegionGraph {
   readonly returns: ReadonlyMap<number, readonly number[]>;
   /** Bytes of code, by host address. */
   readonly ranges: readonly CodeRange[];
-  /** Pages other than the entry's: linear distance in pages, and host address. */
+  /** The pages, when there are several: linear distance in pages, and host address. */
   readonly pages: readonly { readonly pages: number; readonly host: number }[];
 }
 
@@ -46,7 +47,9 @@ export interface CodeRange {
 }
 
 /** How much one region may hold. */
-export const LIMITS = { instructions: 400, blocks: 96, pages: 12, entries: 24 } as const;
+export const LIMITS = { instructions: 600, blocks: 144, pages: 12, entries: 24 } as const;
+/** Bytes of the longest instruction (SDM 2A §2.3.11). */
+const LONGEST = 15;
 /** How far from an indirect jump its targets are looked for, in bytes. */
 const REACH = 0x800;
 
@@ -69,6 +72,8 @@ class Discovery {
   readonly #instructions = new Map<number, GuestInstruction | undefined>();
   readonly #leaders = new Set<number>();
   readonly #pages = new Map<number, number>();
+  /** Where pointers lead that indirect branches go through, by the branch's delta. */
+  readonly #likely = new Map<number, number>();
   #count = 0;
 
   constructor(source: CodeSource, decoder: Decoder, rows: RowLookup) {
@@ -77,21 +82,34 @@ class Discovery {
     this.#rows = rows;
   }
 
-  run(entry: number): RegionGraph | undefined {
+  run(asked: number): RegionGraph | undefined {
+    const entry = this.#behindBorder(asked);
     this.#explore([entry]);
     if (this.#instructions.get(entry) === undefined) return undefined;
     this.#explore(this.#indirectTargets());
     return this.#graph(entry);
   }
 
+  /** The interpreter enters no region in front of an instruction over a page's border, but behind it. */
+  #behindBorder(delta: number): number {
+    const i = this.#decode(delta);
+    this.#count = 0;
+    return i !== undefined && crossesPage(i) ? delta + i.length : delta;
+  }
+
+  /** Nearest first: what is often met counts as near, and a way that may not be taken is twice as long as one that is. */
   #explore(from: readonly number[]): void {
-    const queue = [...from];
+    const queues: number[][] = [[...from]];
     for (const delta of from) this.#leaders.add(delta);
-    for (let delta = queue.shift(); delta !== undefined; delta = queue.shift()) {
-      for (const way of this.#follow(delta)) {
-        if (this.#leaders.has(way.to) || this.#leaders.size >= LIMITS.blocks || !this.#worthwhile(way)) continue;
-        this.#leaders.add(way.to);
-        queue.push(way.to);
+    for (let distance = 0; distance < queues.length; distance++) {
+      const queue = (queues[distance] ??= []);
+      for (let delta = queue.shift(); delta !== undefined; delta = queue.shift()) {
+        for (const way of this.#follow(delta)) {
+          if (this.#leaders.has(way.to) || this.#leaders.size >= LIMITS.blocks || !this.#worthwhile(way)) continue;
+          this.#leaders.add(way.to);
+          const step = this.#isHot(way.to) ? 0 : way.sure ? 1 : 2;
+          (queues[distance + step] ??= []).push(way.to);
+        }
       }
     }
   }
@@ -112,30 +130,48 @@ class Discovery {
       const i = this.#decode(at);
       this.#instructions.set(at, i);
       if (i === undefined) return [];
-      const flow = flowOf(i);
+      this.#notePointer(i);
+      const flow = this.#flow(i);
       if (flow.kind === "next") {
         at = flow.next;
         continue;
       }
-      if (flow.kind === "jump") return [{ to: flow.target, sure: true }];
-      const isBranch = flow.kind === "conditional" || flow.kind === "call";
-      return isBranch
-        ? [
-            { to: flow.next, sure: true },
-            { to: flow.target, sure: false },
-          ]
-        : [];
+      return waysOf(flow);
     }
+  }
+
+  #flow(i: GuestInstruction): Flow {
+    return flowOf(i, this.#likely.get(i.delta));
+  }
+
+  /** A branch through a pointer beside the code: procedure linkage tables, which call what they always call. */
+  #notePointer(i: GuestInstruction): void {
+    if (i.flow !== "indirect" || !i.ripRelative) return;
+    const to = this.#source.pointer(i.delta + i.length + i.displacement);
+    if (to !== undefined && this.#worthwhile({ to, sure: false })) this.#likely.set(i.delta, to);
   }
 
   #decode(delta: number): GuestInstruction | undefined {
     if (this.#count >= LIMITS.instructions) return undefined;
     const host = this.#host(delta);
     if (host === 0) return undefined;
-    const status = this.#decoder.decode(this.#source.page(host - (host & 0xfff)), host & 0xfff, 0x1000, this.#source.mode);
+    const page = this.#source.page(host - (host & 0xfff));
+    let status = this.#decoder.decode(page, host & 0xfff, 0x1000, this.#source.mode);
+    if (status === STATUS.more) status = this.#decodeCrossing(page, delta);
     if (status !== STATUS.ok) return undefined;
     this.#count++;
     return instructionOf(this.#decoder, this.#rows, delta, host);
+  }
+
+  /** An instruction that begins in one page and ends in the next. */
+  #decodeCrossing(page: Uint8Array, delta: number): number {
+    const next = this.#host((delta | 0xfff) + 1);
+    if (next === 0) return STATUS.more;
+    const inFirst = 0x1000 - (delta & 0xfff);
+    const bytes = new Uint8Array(inFirst + LONGEST);
+    bytes.set(page.subarray(0x1000 - inFirst));
+    bytes.set(this.#source.page(next).subarray(0, LONGEST), inFirst);
+    return this.#decoder.decode(bytes, 0, bytes.length, this.#source.mode);
   }
 
   #isHot(delta: number): boolean {
@@ -166,8 +202,10 @@ class Discovery {
     const drafts = order.map((delta) => this.#block(delta, at));
     const returns = returnPoints(drafts, at);
     const blocks = drafts.map((b, i) => ({ ...b, successors: successorsOf(b, at, returns.get(i) ?? []) }));
-    const pages = [...this.#pages].filter(([page]) => page !== 0).map(([page, host]) => ({ pages: page, host }));
-    const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && this.#isHot(order[n] ?? 0)));
+    const used = new Set(blocks.flatMap((b) => b.instructions.flatMap((i) => [i.delta >> 12, (i.delta + i.length - 1) >> 12])));
+    const pages = [...this.#pages].filter(([page]) => used.size > 1 && used.has(page)).map(([page, host]) => ({ pages: page, host }));
+    const isEntry = (n: number): boolean => this.#isHot(order[n]!) && !crossesPage(this.#instructions.get(order[n]!)!);
+    const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && isEntry(n)));
     return { blocks, at, entries: entries.slice(0, LIMITS.entries), returns, ranges: this.#ranges(blocks), pages };
   }
 
@@ -178,15 +216,25 @@ class Discovery {
       // Reached the end of what was decoded, or the next block.
       if (i === undefined || (d !== delta && at.has(d))) return { delta, instructions, flow: { kind: "next", next: d } };
       instructions.push(i);
-      const flow = flowOf(i);
+      const flow = this.#flow(i);
       if (flow.kind !== "next") return { delta, instructions, flow };
       d = flow.next;
     }
   }
 
+  /** An instruction's bytes, which may lie in two pages. */
+  #spansOf({ delta, host, length }: GuestInstruction): readonly CodeRange[] {
+    const inFirst = Math.min(length, 0x1000 - (host & 0xfff));
+    if (inFirst === length) return [{ host, length }];
+    return [
+      { host, length: inFirst },
+      { host: this.#host((delta | 0xfff) + 1), length: length - inFirst },
+    ];
+  }
+
   #ranges(blocks: readonly Block[]): CodeRange[] {
     const ranges: { host: number; length: number }[] = [];
-    const spans = blocks.flatMap((b) => b.instructions.map((i) => ({ host: i.host, length: i.length }))).sort((a, b) => a.host - b.host);
+    const spans = blocks.flatMap((b) => b.instructions.flatMap((i) => this.#spansOf(i))).sort((a, b) => a.host - b.host);
     for (const { host, length } of spans) {
       const last = ranges.at(-1);
       const joins = last !== undefined && host <= last.host + last.length && host >>> 12 === last.host >>> 12;
@@ -197,14 +245,36 @@ class Discovery {
   }
 }
 
-/** Where an instruction leads. */
-export function flowOf(i: GuestInstruction): Flow {
+const crossesPage = ({ delta, length }: GuestInstruction): boolean => (delta & 0xfff) + length > 0x1000;
+
+/** Likely ways first. */
+function waysOf(flow: Flow): readonly Way[] {
+  switch (flow.kind) {
+    case "jump":
+      return [{ to: flow.target, sure: true }];
+    case "conditional":
+    case "call":
+      return [
+        { to: flow.next, sure: true },
+        { to: flow.target, sure: false },
+      ];
+    case "indirect":
+      return [flow.next, flow.likely].filter((to) => to !== undefined).map((to) => ({ to, sure: true }));
+    default:
+      return [];
+  }
+}
+
+/** Where an instruction leads; `likely` is where the pointer leads that it goes through, if it is known. */
+export function flowOf(i: GuestInstruction, likely?: number): Flow {
   const next = i.delta + i.length;
   switch (i.flow) {
     case "next":
       return { kind: "next", next };
-    case "return":
     case "indirect":
+      if (likely === undefined) return { kind: "indirect" };
+      return i.handler.instruction.name === "CALL" ? { kind: "indirect", likely, next } : { kind: "indirect", likely };
+    case "return":
     case "leave":
       return { kind: i.flow };
     case "jump":
@@ -220,6 +290,7 @@ function successorsOf(b: Omit<Block, "successors">, at: ReadonlyMap<number, numb
   // A call whose target is in the region comes back by the callee's return only.
   if (flow.kind === "conditional") deltas.push(flow.target, flow.next);
   else if (flow.kind === "jump" || flow.kind === "call") deltas.push(flow.target);
+  else if (flow.kind === "indirect" && flow.likely !== undefined) deltas.push(flow.likely);
   else if (flow.kind === "next") deltas.push(flow.next);
   // Twice the same one stays: these are two edges.
   return deltas.map((d) => at.get(d)).filter((n) => n !== undefined);
@@ -232,13 +303,18 @@ function returnPoints(
 ): ReadonlyMap<number, readonly number[]> {
   const result = new Map<number, number[]>();
   for (const { flow } of blocks) {
-    if (flow.kind !== "call" || !at.has(flow.target) || !at.has(flow.next)) continue;
-    for (const block of returnsOf(flow.target, blocks, at)) {
+    const callee = calleeOf(flow);
+    if (callee === undefined || !("next" in flow) || flow.next === undefined || !at.has(callee) || !at.has(flow.next)) continue;
+    for (const block of returnsOf(callee, blocks, at)) {
       const points = result.get(block) ?? [];
       if (!points.includes(flow.next)) result.set(block, [...points, flow.next]);
     }
   }
   return result;
+}
+
+function calleeOf(flow: Flow): number | undefined {
+  return flow.kind === "call" ? flow.target : flow.kind === "indirect" ? flow.likely : undefined;
 }
 
 /** Blocks with returns that a function's entry reaches without leaving the function: calls are stepped over. */
@@ -252,7 +328,8 @@ function returnsOf(entry: number, blocks: readonly Omit<Block, "successors">[], 
     seen.add(index);
     const { flow } = blocks[index]!;
     if (flow.kind === "return") found.push(index);
-    if ("next" in flow) queue.push(flow.next);
+    if ("next" in flow && flow.next !== undefined) queue.push(flow.next);
+    else if (flow.kind === "indirect" && flow.likely !== undefined) queue.push(flow.likely);
     if (flow.kind === "conditional" || flow.kind === "jump") queue.push(flow.target);
   }
   return found;

@@ -6,6 +6,9 @@ import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
 import type { CodeSource } from "./source.ts";
 
+/** Pointers that lead further than that, in bytes, lead to another image, which may lie elsewhere the next time. */
+const FAR = 1 << 24;
+
 const pageOf = (host: number): number => host >>> 12;
 
 /** Places that the interpreter often meets. */
@@ -60,12 +63,30 @@ export class MemorySource implements CodeSource {
   }
 
   hostPage(pages: number): number {
-    const { linearPage, host, view } = this.#request;
-    if (pages === 0) return host - (host & 0xfff);
-    const long = (this.mode & MODE.long) !== 0;
-    const linear = BigInt.asUintN(long ? 64 : 32, linearPage + BigInt(pages) * 0x1000n);
+    const { host } = this.#request;
+    return pages === 0 ? host - (host & 0xfff) : this.#hostPage(pages, TLB.execute);
+  }
+
+  pointer(delta: number): number | undefined {
+    const bytes = this.#isLong ? 8 : 4;
+    const offset = delta & 0xfff;
+    const page = offset <= 0x1000 - bytes ? this.#hostPage(delta >> 12, TLB.read) : 0;
+    if (page === 0) return undefined;
+    const value = this.#isLong ? this.#view.getBigUint64(page + offset, true) : BigInt(this.#view.getUint32(page + offset, true));
+    const distance = Number(BigInt.asIntN(64, value - this.#request.linearPage));
+    return Math.abs(distance) < FAR ? distance : undefined;
+  }
+
+  get #isLong(): boolean {
+    return (this.mode & MODE.long) !== 0;
+  }
+
+  /** Host address of a page that the TLB knows for a kind of access. */
+  #hostPage(pages: number, tag: number): number {
+    const { linearPage, view } = this.#request;
+    const linear = BigInt.asUintN(this.#isLong ? 64 : 32, linearPage + BigInt(pages) * 0x1000n);
     const entry = view + (Number(linear >> 12n) & (TLB.entries - 1)) * TLB.size;
-    return this.#view.getBigUint64(entry + TLB.execute, true) === linear ? this.#view.getUint32(entry + TLB.host, true) : 0;
+    return this.#view.getBigUint64(entry + tag, true) === linear ? this.#view.getUint32(entry + TLB.host, true) : 0;
   }
 
   hot(host: number): boolean {

@@ -73,6 +73,7 @@ const draftOf = (memory: WebAssembly.Memory): NonNullable<ReturnType<RegionTrans
     known: (): boolean => true,
     hot: (): boolean => false,
     hotInPage: (): readonly number[] => [],
+    pointer: (): undefined => undefined,
   };
   return translator.draft(source, CODE) ?? expect.fail("no region");
 };

@@ -291,6 +291,11 @@ class RegionBuilder extends RegionSem {
         this.if(this.eq(linear, this.linearOfDelta(point)), () => this.toDelta(point));
       }
     }
+    const { flow } = this.#block;
+    if (flow.kind === "indirect" && flow.likely !== undefined && this.#graph.at.has(flow.likely)) {
+      const { likely } = flow;
+      this.if(this.eq(linear, this.linearOfDelta(likely)), () => this.toDelta(likely));
+    }
     if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
     this.set(this.#target, linear);
     this.set(this.#back, this.i32(0));

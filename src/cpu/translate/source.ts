@@ -11,6 +11,8 @@ export interface CodeSource {
   readonly mode: number;
   /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */
   hostPage(pages: number): number;
+  /** Where the pointer at a delta leads, as things are: a delta again, undefined when that is not known or far away. */
+  pointer(delta: number): number | undefined;
   /** Whether the instruction at this host address is often met by the interpreter. */
   hot(host: number): boolean;
   /** All such addresses in a page. */
