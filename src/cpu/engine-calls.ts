@@ -26,6 +26,8 @@ export const ROUTINE = {
   codeHost: { name: "code.host", params: ["i32", "i64"], result: "i32", faults: true },
   /** Forgets every translation: (base). */
   flushTlb: { name: "mmu.flush", params: ["i32"], result: undefined, faults: false },
+  /** Forgets every translation but those of global pages: (base). */
+  flushLocal: { name: "mmu.flushLocal", params: ["i32"], result: undefined, faults: false },
   /** Recomputes what follows from segments, privilege, control registers and EFLAGS: (base). */
   refreshMode: { name: "mode.refresh", params: ["i32"], result: undefined, faults: false },
   /** Recomputes whether something wants attention between instructions: (base). */

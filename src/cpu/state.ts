@@ -63,15 +63,18 @@ export const SCALARS = {
   cpl: { offset: 0x10c, width: 32 },
   /** Code mode bits of the running code, see MODE. */
   mode: { offset: 0x110, width: 32 },
-  /** Generation of jump-cache entries, 0..4095; a new one forgets all of them. */
+  /** Generations of jump-cache entries, 0..4095: of the supervisor's and of user code's. A new one forgets all of them. */
   generation: { offset: 0x114, width: 32 },
+  userGeneration: { offset: 0x6dc, width: 32 },
+  /** 1 when the supervisor may have executed, since the last flush, a page that a new CR3 takes away. */
+  looseCode: { offset: 0x6e0, width: 32 },
   /** Bits above 47 of jump-cache keys: mode, privilege and generation. */
   jumpTag: { offset: 0x118, width: 64 },
   /** Stack pointer mask: FFFFh, FFFFFFFFh or all ones (SS.B; 64-bit mode). */
   stackMask: { offset: 0x120, width: 64 },
   /** Instruction pointer mask of the running code segment (CS.D, CS.L). */
   ipMask: { offset: 0x128, width: 64 },
-  /** Number of valid TLB entries noted for a quick flush, or more than the list holds. */
+  /** Number of valid TLB entries of pages that are not global, or more than the list holds. */
   tlbCount: { offset: 0x130, width: 32 },
   /** First and last address in a large page since the last flush, of the lower and the upper half (mmu/large-pages.ts). */
   largeFirst: { offset: 0x1b0, width: 64 },

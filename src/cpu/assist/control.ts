@@ -56,7 +56,7 @@ export function writeCr0(cpu: CpuContext, raw: bigint): void {
   cpu.refresh();
 }
 
-/** Writes CR3; bit 63 (keep the PCID's translations) is taken off, and all translations go: they are not tagged. */
+/** Writes CR3; bit 63 (keep the PCID's translations) is taken off, and all translations but the global ones go: they are not tagged. */
 export function writeCr3(cpu: CpuContext, raw: bigint): void {
   const lma = (cpu.get64("efer") & BigInt(EFER.LMA)) !== 0n;
   const pcide = (cpu.get64("cr4") & BigInt(CR4.PCIDE)) !== 0n;
@@ -64,7 +64,7 @@ export function writeCr3(cpu: CpuContext, raw: bigint): void {
   if (lma && value & ~PHYSICAL) cpu.raise(VECTOR.GP, 0);
   if (isPae(cpu.get64("cr0"), cpu.get64("cr4"), cpu.get64("efer"))) loadPdptes(cpu, value);
   cpu.set64("cr3", value);
-  cpu.call(ROUTINE.flushTlb);
+  cpu.call(ROUTINE.flushLocal);
 }
 
 function writeCr4(cpu: CpuContext, value: bigint): void {

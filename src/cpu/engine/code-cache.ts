@@ -19,8 +19,6 @@ import {
   ONCE,
   PAGE_ENTRY,
   TLB_INVALID_0,
-  TLB_LIST,
-  TLB_LIST_MAX,
   VIEW_SIZE,
   RECORD,
   TLB,
@@ -77,6 +75,7 @@ export interface CodeListener {
 /** The decoded code of one processor, by host address and mode. It forgets what `invalidate` says, and everything when it is full. */
 export class CodeCache {
   readonly #h: CodeCacheHost;
+  readonly #words: Int32Array;
   #next = 0;
   /** Blocks decoded in this slice. */
   #decoded = 0;
@@ -102,6 +101,7 @@ export class CodeCache {
 
   constructor(host: CodeCacheHost) {
     this.#h = host;
+    this.#words = new Int32Array(host.view.buffer);
   }
 
   /** A slice of execution begins. */
@@ -320,21 +320,13 @@ export class CodeCache {
   /** A page got its first code: no TLB may let writes to it pass unseen. */
   #protect(hostPage: number): void {
     const { view, base } = this.#h;
-    const filled = view.getUint32(base + at("tlbCount"), true);
-    if (filled <= TLB_LIST_MAX) {
-      for (let i = 0; i < filled; i++) this.#protectEntry(view.getUint32(base + TLB_LIST + i * 4, true), hostPage);
-      return;
+    const end = (base + VIEW.user + 3 * VIEW_SIZE) >>> 2;
+    const host = hostPage | 0;
+    for (let i = (base + VIEW.user + TLB.host) >>> 2; i < end; i += TLB.size >>> 2) {
+      if (this.#words[i] !== host) continue;
+      const entry = i * 4 - TLB.host;
+      view.setBigUint64(entry + TLB.write, (entry - base) % VIEW_SIZE === 0 ? TLB_INVALID_0 : 0n, true);
     }
-    for (const v of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) {
-      for (let i = 0; i < TLB.entries; i++) this.#protectEntry(base + v + i * TLB.size, hostPage);
-    }
-  }
-
-  #protectEntry(entry: number, hostPage: number): void {
-    const { view, base } = this.#h;
-    if (view.getInt32(entry + TLB.host, true) !== (hostPage | 0)) return;
-    const isFirst = (entry - base) % VIEW_SIZE === 0;
-    view.setBigUint64(entry + TLB.write, isFirst ? TLB_INVALID_0 : 0n, true);
   }
 
   #insertHash(key: number, value: number): void {

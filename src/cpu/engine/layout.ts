@@ -11,7 +11,10 @@
 //        + 1160000h counters of a profiling module
 //        + 1260000h records of translated regions
 
-/** Host addresses (u32) of the TLB entries filled since the last flush; state slot `tlbCount` says how many, also beyond the list. */
+/**
+ * Host addresses (u32) of the TLB entries filled since the last flush, but for global pages; state slot `tlbCount` says how many, also
+ * beyond the list.
+ */
 export const TLB_LIST = 0x1000;
 export const TLB_LIST_MAX = 1024;
 /** Room for the records of one block that is used once. */
@@ -30,10 +33,12 @@ export const JUMP_ENTRIES = 4096;
  *
  *   0        8        16       24     28
  *   ┌────────┬────────┬────────┬──────┬──────┐
- *   │ read   │ write  │ execute│ host │  0   │
+ *   │ read   │ write  │ execute│ host │flags │
  *   └────────┴────────┴────────┴──────┴──────┘
+ *
+ * flags: PAGE.global (mmu/walk.ts) for a page that a new CR3 leaves alone, or 0
  */
-export const TLB = { read: 0, write: 8, execute: 16, host: 24, size: 32, entries: 2048 } as const;
+export const TLB = { read: 0, write: 8, execute: 16, host: 24, flags: 28, size: 32, entries: 2048 } as const;
 export const TLB_INVALID_0 = 0x1000n;
 export const VIEW_SIZE: number = TLB.size * TLB.entries;
 export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_0000, none: 0x5_0000 } as const;

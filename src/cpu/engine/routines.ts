@@ -2,7 +2,7 @@
 import type { Routine } from "../ir/types.ts";
 import { getArithmetic, setArithmetic } from "../isa/flags.ts";
 import { load128, LOADS, probeWrite, store128, STORES, translate } from "../mmu/access.ts";
-import { flushPage, flushTlb, newGeneration, refreshMode, updateAttention } from "../mmu/mode.ts";
+import { flushLocal, flushPage, flushTlb, newGeneration, refreshMode, updateAttention } from "../mmu/mode.ts";
 import { physicalToHost } from "../mmu/walk.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { deliverLongFault } from "./long-transfer.ts";
@@ -27,6 +27,7 @@ export const ENGINE_ROUTINES: readonly Routine[] = [
   updateAttention,
   newGeneration,
   flushTlb,
+  flushLocal,
   flushPage,
   getArithmetic,
   setArithmetic,

@@ -1,7 +1,7 @@
 // Control registers, descriptor-table registers, MSRs, CPUID, counters, translations (SDM 1 §5.21).
 import type { Expr } from "../ir/types.ts";
 import { CR0, CR4, PHYSICAL_BITS, VECTOR } from "../mmu/control.ts";
-import { flushPage, flushTlb } from "../mmu/mode.ts";
+import { flushLocal, flushPage, flushTlb } from "../mmu/mode.ts";
 import { at } from "../state.ts";
 import { HELPER } from "../assist/numbers.ts";
 import { type Instruction, instruction, type Operand, type Operands } from "./instruction.ts";
@@ -20,7 +20,7 @@ function writeCr3(o: Sem, value: Expr): void {
   const kept = o.select(has(o, "cr4", CR4.PCIDE), o.and(value, (1n << 63n) - 1n), value);
   o.gpIf(o.ne(o.shrU(kept, PHYSICAL_BITS), 0n));
   o.setState64("cr3", kept);
-  o.call(flushTlb, o.base());
+  o.call(flushLocal, o.base());
 }
 
 /** #UD for a register that does not exist comes before #GP(0) for privilege. */
@@ -231,7 +231,16 @@ export const system: readonly Instruction[] = [
       o.gpIf(o.and(o.ltU(kind, 2n), o.ne(o.shrU(pcid, 12), 0n)));
       o.gpIf(o.and(o.ltU(kind, 2n), o.and(o.not(has(o, "cr4", CR4.PCIDE)), o.ne(o.and(pcid, 0xfffn), 0n))));
       o.gpIf(o.and(o.not(kind), o.not(isCanonical(o, linear))));
-      o.call(flushTlb, o.base());
+      // One address; one context; everything; all contexts but for global pages (SDM 2A, INVPCID). Contexts are not told apart.
+      o.switch(
+        o.wrap(kind),
+        [
+          (): void => void o.call(flushPage, o.base(), linear),
+          (): void => void o.call(flushLocal, o.base()),
+          (): void => void o.call(flushTlb, o.base()),
+        ],
+        () => void o.call(flushLocal, o.base()),
+      );
       o.resynchronize();
     },
   }),

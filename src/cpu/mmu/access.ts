@@ -54,6 +54,9 @@ const fillEntry: Routine = routine("mmu.fill", ["i32", "i32", "i64", "i32", "i32
   b.store("i64.store", entry, tag(PAGE.write), TLB.write);
   b.store("i64.store", entry, tag(PAGE.execute), TLB.execute);
   b.store("i32.store", entry, host, TLB.host);
+  const global = b.and(allowed, PAGE.global);
+  b.store("i32.store", entry, global, TLB.flags);
+  b.if(global, () => b.return());
   const count = b.load("i32.load", base, at("tlbCount"));
   b.if(b.ltU(count, TLB_LIST_MAX), () => b.store("i32.store", b.add(base, b.shl(count, 2)), entry, TLB_LIST));
   b.store("i32.store", base, b.add(count, 1), at("tlbCount"));
@@ -77,6 +80,8 @@ export const translate: Routine = routine(
     // A page with decoded code stays out of the write TLB, so that every write to it is seen.
     const code = b.load("i64.load", pageEntry(b, base, host));
     b.if(b.ne(code, 0n), () => b.set(allowed, b.and(b.get(allowed), ~PAGE.write)));
+    const isLoose = b.eq(b.and(b.get(allowed), PAGE.execute | PAGE.global), PAGE.execute);
+    b.if(b.and(isLoose, b.ne(view, b.add(base, VIEW.user))), () => b.store("i32.store", base, b.i32(1), at("looseCode")));
     b.if(b.ne(view, b.add(base, VIEW.none)), () => b.call(fillEntry, base, view, lin, b.get(allowed), host));
     b.return(b.or(host, b.wrap(b.and(lin, PAGE_MASK))));
   },

@@ -27,10 +27,18 @@ export function inLargePage(b: Builder, base: Expr, lin: Expr): Expr {
   return b.and(b.geU(lin, b.load("i64.load", range, FIRST)), b.leU(lin, b.load("i64.load", range, LAST)));
 }
 
+function forget(b: Builder, base: Expr, half: number): void {
+  b.store("i64.store", base, b.i64(-1), FIRST + half);
+  b.store("i64.store", base, b.i64(0), LAST + half);
+}
+
+/** Empties the range of the lower half: no translation of a large page is left there. */
+export function forgetLowerLargePages(b: Builder, base: Expr): void {
+  forget(b, base, 0);
+}
+
 /** Empties both ranges: no translation is left. */
 export function forgetLargePages(b: Builder, base: Expr): void {
-  for (const half of [0, UPPER]) {
-    b.store("i64.store", base, b.i64(-1), FIRST + half);
-    b.store("i64.store", base, b.i64(0), LAST + half);
-  }
+  forget(b, base, 0);
+  forget(b, base, UPPER);
 }

@@ -6,7 +6,7 @@ import type { Expr, Routine } from "../ir/types.ts";
 import { JUMP_CACHE, JUMP_ENTRIES, TLB, TLB_LIST, TLB_LIST_MAX, VIEW, VIEW_SIZE } from "../engine/layout.ts";
 import { at, ATTENTION, FAULT, MODE, SEG_BASE, type SegmentName, SEGMENTS, type StateName } from "../state.ts";
 import { CR0, CR4, EFER, EFLAGS, VECTOR } from "./control.ts";
-import { forgetLargePages, inLargePage } from "./large-pages.ts";
+import { forgetLargePages, forgetLowerLargePages, inLargePage } from "./large-pages.ts";
 
 const get = (b: Builder, base: Expr, name: StateName): Expr => b.load("i32.load", base, at(name));
 const put = (b: Builder, base: Expr, name: StateName, e: Expr): void => b.store("i32.store", base, e, at(name));
@@ -68,7 +68,8 @@ export const refreshMode: Routine = implement(ROUTINE.refreshMode, (b, base) => 
   const open = b.and(ac, has(b, base, "cr4", CR4.SMAP));
   const own = b.select(user, b.i32(VIEW.user), b.select(open, b.i32(VIEW.supervisorAc), b.i32(VIEW.supervisor)));
   put(b, base, "tlbView", b.add(base, b.select(checked, b.i32(VIEW.none), own)));
-  const tag = b.or(b.shl(get(b, base, "generation"), 4), b.or(b.shl(mode, 1), user));
+  const generation = b.select(user, get(b, base, "userGeneration"), get(b, base, "generation"));
+  const tag = b.or(b.shl(generation, 4), b.or(b.shl(mode, 1), user));
   b.store("i64.store", base, b.or(b.shl(b.extU(tag), 48), b.extU(get(b, base, "generationEpoch"))), at("jumpTag"));
   b.call(refreshHotView, base);
   refreshFpu(b, base);
@@ -87,14 +88,31 @@ function refreshFpu(b: Builder, base: Expr): void {
   put(b, base, "sseTrap", b.select(noSse, raised(VECTOR.UD), b.select(ts, raised(VECTOR.NM), none)));
 }
 
-/** Forgets the jump cache (its entries carry the generation). */
-export const newGeneration: Routine = routine("mode.generation", ["i32"], undefined, (b, base) => {
-  const next = b.and(b.add(get(b, base, "generation"), 1), 0xfff);
-  put(b, base, "generation", next);
+/** Makes all entries of a generation old. When numbers come again, the cache is emptied and a new epoch begins. */
+function renew(b: Builder, base: Expr, name: "generation" | "userGeneration"): void {
+  const next = b.and(b.add(get(b, base, name), 1), 0xfff);
+  put(b, base, name, next);
   b.if(b.not(next), () => {
     b.fill(b.add(base, JUMP_CACHE), b.i32(0), b.i32(JUMP_ENTRIES * 16));
     put(b, base, "generationEpoch", b.add(get(b, base, "generationEpoch"), 1));
   });
+}
+
+/** Forgets the jump cache (its entries carry the generation). */
+export const newGeneration: Routine = routine("mode.generation", ["i32"], undefined, (b, base) => {
+  renew(b, base, "generation");
+  renew(b, base, "userGeneration");
+  b.call(refreshMode, base);
+});
+
+/** Forgets what the jump cache knows of pages that are not global. The supervisor's code is in global ones, as a rule. */
+const forgetLocalJumps: Routine = routine("mode.localGeneration", ["i32"], undefined, (b, base) => {
+  b.if(get(b, base, "looseCode"), () => {
+    put(b, base, "looseCode", b.i32(0));
+    b.call(newGeneration, base);
+    b.return();
+  });
+  renew(b, base, "userGeneration");
   b.call(refreshMode, base);
 });
 
@@ -104,29 +122,40 @@ function clearEntry(b: Builder, entry: Expr): void {
   for (const tag of [TLB.read, TLB.write, TLB.execute]) b.store("i64.store", entry, invalid, tag);
 }
 
-/** Empties the TLB views: the noted entries one by one when they are few, all of it otherwise. */
+/** Empties the TLB. */
 export const flushTlb: Routine = implement(ROUTINE.flushTlb, (b, base) => {
-  const count = get(b, base, "tlbCount");
-  b.if(
-    b.leU(count, TLB_LIST_MAX),
-    () => {
-      const i = b.variable(b.i32(0));
-      b.while(
-        () => b.ltU(b.get(i), count),
-        () => {
-          clearEntry(b, b.load("i32.load", b.add(base, b.shl(b.get(i), 2)), TLB_LIST));
-          b.set(i, b.add(b.get(i), 1));
-        },
-      );
-    },
-    () => {
-      b.fill(b.add(base, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));
-      for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(base, view));
-    },
-  );
+  b.fill(b.add(base, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));
+  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(base, view));
   put(b, base, "tlbCount", b.i32(0));
+  put(b, base, "looseCode", b.i32(0));
   forgetLargePages(b, base);
   b.call(newGeneration, base);
+});
+
+/** Empties the TLB of all pages but the global ones (SDM 3A §4.10.4.1): the noted entries when they are few, otherwise all that are not global. */
+export const flushLocal: Routine = implement(ROUTINE.flushLocal, (b, base) => {
+  const count = get(b, base, "tlbCount");
+  const i = b.variable(b.i32(0));
+  const each = (n: Expr, clear: (i: Expr) => void): void =>
+    b.while(
+      () => b.ltU(b.get(i), n),
+      () => {
+        clear(b.get(i));
+        b.set(i, b.add(b.get(i), 1));
+      },
+    );
+  b.if(
+    b.leU(count, TLB_LIST_MAX),
+    () => each(count, (n) => clearEntry(b, b.load("i32.load", b.add(base, b.shl(n, 2)), TLB_LIST))),
+    () =>
+      each(b.i32(3 * TLB.entries), (n) => {
+        const entry = b.add(base, b.add(b.shl(n, Math.log2(TLB.size)), VIEW.user));
+        b.if(b.not(b.load("i32.load", entry, TLB.flags)), () => clearEntry(b, entry));
+      }),
+  );
+  put(b, base, "tlbCount", b.i32(0));
+  forgetLowerLargePages(b, base);
+  b.call(forgetLocalJumps, base);
 });
 
 /** Forgets one linear page in every view (INVLPG): (base, lin). */
@@ -137,5 +166,11 @@ export const flushPage: Routine = routine("mmu.flushPage", ["i32", "i64"], undef
   });
   const offset = b.shl(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), 5);
   for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(b.add(base, view), offset));
-  b.call(newGeneration, base);
+  // Global pages of the supervisor's code lie in the upper half of 64-bit addresses.
+  const isLower = b.and(has(b, base, "efer", EFER.LMA), b.not(b.wrap(b.shrU(lin, 63))));
+  b.if(
+    isLower,
+    () => b.call(forgetLocalJumps, base),
+    () => b.call(newGeneration, base),
+  );
 });

@@ -8,7 +8,7 @@ import type { CpuHost } from "../engine/engine.ts";
 import { JUMP_CACHE, TLB, TLB_LIST_MAX, VIEW } from "../engine/layout.ts";
 import { CPU_BASE, memoryLayout, Processor } from "../engine/processor.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
-import { flushPage, flushTlb, newGeneration } from "./mode.ts";
+import { flushLocal, flushPage, flushTlb, newGeneration } from "./mode.ts";
 
 const RAM = 1 << 20;
 /** Tables for 4-level paging: one directory whose first four entries have page tables, that is 2048 pages. */
@@ -18,6 +18,7 @@ const P = 1n;
 const RW = 2n;
 const US = 4n;
 const D = 0x40n;
+const G = 0x100n;
 const NX = 1n << 63n;
 const ALL = P | RW | US;
 const PAGE = 0x1000;
@@ -181,10 +182,57 @@ describe("flushes", () => {
     mmu.memory.view.setBigUint64(strange, 0x1234n, true);
     mmu.level(3);
     for (let page = 0; page < 10; page++) mmu.load(page * PAGE);
-    mmu.cpu.context.call(flushTlb);
+    mmu.cpu.context.call(flushLocal);
     expect([mmu.remembered(), mmu.memory.view.getBigUint64(strange, true)]).toEqual([[], 0x1234n]);
     for (let i = 0; i < 100; i++) mmu.load((i % 50) * PAGE);
     expect(mmu.cpu.context.get32("tlbCount")).toBe(50);
+  });
+
+  it.each([20, TLB_LIST_MAX + 100])("by a new CR3 leave global pages, and forget all others, after %d pages", (pages) => {
+    const mmu = new Mmu();
+    mmu.cpu.registers.set("cr4", 0x20_00a0n);
+    for (let page = 0; page < pages; page += 3) mmu.map(page, ALL | G);
+    mmu.level(0, true);
+    for (let page = 0; page < pages; page++) mmu.load(page * PAGE);
+    mmu.cpu.context.call(flushLocal);
+    expect(mmu.remembered()).toEqual(Array.from({ length: Math.ceil(pages / 3) }, (_, n) => 3 * n));
+    mmu.cpu.context.call(flushTlb);
+    expect(mmu.remembered()).toEqual([]);
+  });
+
+  it("by a new CR3 forget global pages too where CR4.PGE is off, and large ones in the lower half", () => {
+    const mmu = new Mmu();
+    for (let page = 0; page < 4; page++) mmu.map(page, ALL | G);
+    mmu.level(3);
+    for (let page = 0; page < 4; page++) mmu.load(page * PAGE);
+    mmu.cpu.context.call(flushLocal);
+    expect(mmu.remembered()).toEqual([]);
+    mmu.cpu.registers.set("cr4", 0x20_00a0n);
+    mmu.memory.writeUint64(TABLES.directory, 0x180n | ALL);
+    mmu.level(3);
+    mmu.load(7 * PAGE);
+    mmu.cpu.context.call(flushLocal);
+    expect(mmu.remembered()).toEqual([]);
+  });
+
+  it.each([
+    ["global", G, true],
+    ["not global", 0n, false],
+  ])("by a new CR3 leave what the jump cache knows of the supervisor when its code is %s", (_case, flag, isKept) => {
+    const mmu = new Mmu();
+    const { context } = mmu.cpu;
+    mmu.cpu.registers.set("cr4", 0x20_00a0n);
+    mmu.map(5, P | RW | flag);
+    mmu.level(3);
+    const user = context.get64("jumpTag");
+    mmu.level(0);
+    context.call(flushLocal);
+    const before = context.get64("jumpTag");
+    mmu.load(5 * PAGE);
+    context.call(flushLocal);
+    expect(context.get64("jumpTag") === before).toBe(isKept);
+    mmu.level(3);
+    expect(context.get64("jumpTag")).not.toBe(user);
   });
 
   it("of one page forget it in every view, and nothing else", () => {
@@ -224,7 +272,8 @@ describe("flushes", () => {
     expect([tags.size, jumpCache()]).toEqual([4096, 0xaa]);
     context.call(newGeneration);
     // The same generation again, in another epoch: what remembers a tag (translated regions) is not deceived.
-    expect([tag(), jumpCache()]).toEqual([first + 1n, 0]);
+    // The supervisor's and the user's numbers come again at once here, which makes two.
+    expect([tag(), jumpCache()]).toEqual([first + 2n, 0]);
     expect(first & 0xffff_ffff_ffffn).toBe(0n);
   });
 });

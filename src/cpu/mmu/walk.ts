@@ -15,10 +15,10 @@ import { noteLargePage } from "./large-pages.ts";
 export const ACCESS = { write: 2, user: 4, fetch: 16, smapOpen: 32 } as const;
 
 /** What a page allows in the view that asked: result of `walk`. 0 means that a fault is pending. */
-export const PAGE = { ok: 1, read: 2, write: 4, execute: 8 } as const;
+export const PAGE = { ok: 1, read: 2, write: 4, execute: 8, global: 16 } as const;
 
 /** Bits of a paging-structure entry (SDM 3A table 4-15…4-20). */
-const PTE = { P: 1, RW: 2, US: 4, A: 0x20, D: 0x40, PS: 0x80 } as const;
+const PTE = { P: 1, RW: 2, US: 4, A: 0x20, D: 0x40, PS: 0x80, G: 0x100 } as const;
 const NX = 1n << 63n;
 /** Error code of #PF (SDM 3A §4.7). */
 const ERROR = { P: 1, RSVD: 8 } as const;
@@ -107,8 +107,18 @@ function descend(b: Builder, w: Walk, mask: bigint): void {
 
 const isLarge = (b: Builder, w: Walk): Expr => b.wrap(b.and(b.get(w.entry), PTE.PS));
 
+/**
+ * PAGE.global for a page that a new CR3 leaves in the TLB (SDM 3A §4.10.2.4). Large ones are not, in the lower half: their pieces are
+ * not noted for longer than until then (large-pages.ts).
+ */
+function globalOf(b: Builder, w: Walk, isLargePage: boolean): Expr {
+  const enabled = b.shl(bits(b, w.base, "cr4", CR4.PGE), Math.log2(PTE.G / CR4.PGE));
+  const global = b.shrU(b.and(b.wrap(b.get(w.entry)), enabled), Math.log2(PTE.G / PAGE.global));
+  return isLargePage ? b.and(global, b.shl(b.wrap(b.shrU(w.lin, 63)), Math.log2(PAGE.global))) : global;
+}
+
 /** Checks the rights, sets A and D, stores the physical page and returns what the page allows. */
-function allow(b: Builder, w: Walk, page: Expr): void {
+function allow(b: Builder, w: Walk, page: Expr, isLargePage = false): void {
   const user = b.and(w.access, ACCESS.user);
   const userPage = b.and(b.get(w.rights), PTE.US);
   const executable = b.variable(b.not(b.wrap(b.shrU(b.get(w.nx), 63))));
@@ -139,7 +149,8 @@ function allow(b: Builder, w: Walk, page: Expr): void {
   b.store("i64.store", w.base, page, at("walkPhysical"));
   const r = b.shl(b.get(readable), 1);
   const x = b.shl(b.get(executable), 3);
-  b.return(b.or(b.or(r, x), b.or(b.shl(b.and(b.get(writable), dirty), 2), PAGE.ok)));
+  const rw = b.or(r, b.shl(b.and(b.get(writable), dirty), 2));
+  b.return(b.or(b.or(rw, x), b.or(globalOf(b, w, isLargePage), PAGE.ok)));
 }
 
 /** INVLPG has to know that the page at the linear address is a large one, with offset bits `mask`. */
@@ -152,7 +163,7 @@ function large(b: Builder, w: Walk, shift: number): void {
   const mask = (1n << BigInt(shift)) - 1n;
   note(b, w, mask);
   const frame = b.and(b.get(w.entry), ADDRESS_MASK & ~mask);
-  allow(b, w, b.or(frame, b.and(w.lin, mask & ~0xfffn)));
+  allow(b, w, b.or(frame, b.and(w.lin, mask & ~0xfffn)), true);
 }
 
 /** 32-bit paging (SDM 3A §4.3): two levels of 4-byte entries, 4 MiB pages with PSE-36. */
@@ -165,7 +176,7 @@ function walk32(b: Builder, w: Walk): void {
     b.if(b.ne(b.and(e, 1n << 21n), 0n), () => refuse(b, w, ERROR.P | ERROR.RSVD));
     note(b, w, 0x3f_ffffn);
     const high = b.shl(b.and(b.shrU(e, 13), 0xffn), 32);
-    allow(b, w, b.or(b.or(high, b.and(e, 0xffc0_0000n)), b.and(w.lin, 0x3f_f000n)));
+    allow(b, w, b.or(b.or(high, b.and(e, 0xffc0_0000n)), b.and(w.lin, 0x3f_f000n)), true);
   });
   descend(b, w, 0xffff_f000n);
   step(b, w, 12, false, b.i64(0));
