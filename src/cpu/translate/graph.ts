@@ -204,8 +204,9 @@ class Discovery {
     const blocks = drafts.map((b, i) => ({ ...b, successors: successorsOf(b, at, returns.get(i) ?? []) }));
     const used = new Set(blocks.flatMap((b) => b.instructions.flatMap((i) => [i.delta >> 12, (i.delta + i.length - 1) >> 12])));
     const pages = [...this.#pages].filter(([page]) => used.size > 1 && used.has(page)).map(([page, host]) => ({ pages: page, host }));
-    const isEntry = (n: number): boolean => this.#isHot(order[n]!) && !crossesPage(this.#instructions.get(order[n]!)!);
-    const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && isEntry(n)));
+    const isEntry = ({ delta, instructions: [i] }: Omit<Block, "successors">): boolean =>
+      this.#isHot(delta) && (i === undefined || !crossesPage(i));
+    const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && isEntry(drafts[n]!)));
     return { blocks, at, entries: entries.slice(0, LIMITS.entries), returns, ranges: this.#ranges(blocks), pages };
   }
 
