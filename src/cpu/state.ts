@@ -9,7 +9,7 @@
 //   090h  segment bases ES CS SS DS FS GS
 //   0C0h  instruction pointer, lazy flags, EFLAGS, attention, pending fault
 //   200h  control, debug and model-specific registers; segment selectors, limits and rights
-//   400h  XMM0–15 · 500h x87 · 600h scratch for host calls
+//   400h  XMM0–15 · 500h x87 · 600h scratch for host calls · 700h MTRRs (msr.ts) · 800h counters
 
 /** One named slot of the state: offset from the base in bytes, width in bits. */
 export interface Slot {
@@ -101,10 +101,23 @@ export const SCALARS = {
   shadow: { offset: 0x170, width: 32 },
   /** 1 when the record that has just run was no instruction but a look-up of one, while something wanted attention. */
   lookedUp: { offset: 0x1d8, width: 32 },
-  /** How often translated regions were entered, how many instructions they executed, and how often they left one to the interpreter. */
+  /** How often translated regions were entered, and how many instructions they executed. */
   regionEntries: { offset: 0x6c0, width: 64 },
   regionInstructions: { offset: 0x6c8, width: 64 },
-  regionExits: { offset: 0x6d0, width: 64 },
+  /** What happened off the fast paths, for statistics; see engine/engine.ts and engine/translation.ts. */
+  regionMemoryExits: { offset: 0x800, width: 64 },
+  regionInstructionExits: { offset: 0x808, width: 64 },
+  regionHandlerExits: { offset: 0x810, width: 64 },
+  regionRefusals: { offset: 0x818, width: 64 },
+  tlbMisses: { offset: 0x820, width: 64 },
+  pageWalks: { offset: 0x828, width: 64 },
+  tlbFlushes: { offset: 0x830, width: 64 },
+  pageFlushes: { offset: 0x838, width: 64 },
+  localFlushes: { offset: 0x860, width: 64 },
+  jumpMisses: { offset: 0x840, width: 64 },
+  exceptions: { offset: 0x848, width: 64 },
+  pageFaults: { offset: 0x850, width: 64 },
+  interrupts: { offset: 0x858, width: 64 },
   /** How often the generation has begun again at 0: part of `jumpTag`, so that no tag comes twice. */
   generationEpoch: { offset: 0x6d8, width: 32 },
   /** Samples taken since somebody looked, see engine/layout.ts. */

@@ -1,5 +1,6 @@
 // Where a machine meets its host. The host side (thread.ts, and above it SDK and command line) implements MachineHost and calls
 // RunningMachine; the machine side (machine-runner.ts) does the reverse. Both live in the machine's own thread.
+import type { ProcessorCounters } from "../cpu/engine/engine.ts";
 import type { TranslationStatistics, TranslatorFactory } from "../cpu/engine/translation.ts";
 import type { ByteStore } from "../disk/byte-store.ts";
 import type { VmError } from "../support/errors.ts";
@@ -34,6 +35,8 @@ export interface MachineStatistics {
   readonly busyMs: number;
   /** When it began with the first, in ms since 1970; undefined before. */
   readonly firstAtMs: number | undefined;
+  /** What the processor did beside executing instructions; undefined when it does not count. */
+  readonly processor: ProcessorCounters | undefined;
   /** What translation did; undefined when everything was interpreted. */
   readonly translation: TranslationStatistics | undefined;
 }

@@ -139,7 +139,7 @@ function scripted(config: ResolvedMachineConfig, host: MachineHost, script: Gues
   };
   const print = (text: string): void => host.serialOut(new TextEncoder().encode(text));
   return {
-    statistics: { instructions: 2_500_000, busyMs: 10, translation: undefined, firstAtMs: 1_000 },
+    statistics: { instructions: 2_500_000, busyMs: 10, processor: undefined, translation: undefined, firstAtMs: 1_000 },
     start: () => void script({ config, host, received, until, print }),
     serialInput: (bytes) => take("console", bytes),
     execInput: (bytes) => take("command", bytes),

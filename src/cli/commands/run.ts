@@ -8,6 +8,7 @@ import { usageError, type Arguments, type Flag } from "../arguments.ts";
 import type { CliHost, Command } from "../command.ts";
 import { EXIT, EXIT_MEANINGS, statusOfEnd, statusOfError, type ExitName } from "../exit-status.ts";
 import { note, reportError } from "../report.ts";
+import { statisticsReport } from "../statistics-report.ts";
 import { runSession, type Outcome, type SessionRequest } from "../session.ts";
 
 type OptionName = keyof typeof MACHINE_OPTIONS;
@@ -26,7 +27,7 @@ export const run: Command = {
   flags: [
     ...OPTION_NAMES.flatMap(optionFlag),
     { name: "--no-reboot", describe: "Ends when the guest resets its board, instead of starting it again." },
-    { name: "--stats", describe: "Tells on the error output what the processor did: instructions by tier, regions, compile time, exits." },
+    { name: "--stats", describe: "Tells on the error output what the processor did: instructions by tier, regions, compile time, exits by cause, TLB, events." },
     { name: "--verbose", describe: "Tells on the error output what happens; with COMMAND, also the guest's boot messages." },
   ],
   examples: [
@@ -103,7 +104,7 @@ async function conclude(request: SessionRequest, outcome: Outcome, host: CliHost
   else if (request.verbose) await note(host.stderr, `The machine has ended: ${end.kind}.`);
   if ((request.verbose || request.stats) && outcome.statistics !== undefined) {
     await note(host.stderr, summary(outcome.statistics));
-    if (request.stats) for (const line of translationReport(outcome.statistics)) await note(host.stderr, line);
+    if (request.stats) for (const line of statisticsReport(outcome.statistics)) await note(host.stderr, line);
   }
   const status = statusOfEnd(end);
   return outcome.diskFailed && status === EXIT.success ? EXIT.hostIo : status;
@@ -114,18 +115,6 @@ function summary({ instructions, busyMs, firstAtMs }: MachineStatistics): string
   const mips = busyMs > 0 ? instructions / busyMs / 1e3 : 0;
   const first = firstAtMs === undefined ? "none ran" : `the first ${Math.round(firstAtMs - performance.timeOrigin)} ms after the start`;
   return `${instructions} instructions in ${Math.round(busyMs)} ms (${Math.round(mips)} MIPS), ${first}.`;
-}
-
-/** What translation did, line by line. */
-function translationReport({ instructions, translation: t }: MachineStatistics): string[] {
-  if (t === undefined) return ["Everything was interpreted."];
-  const share = instructions > 0 ? ((100 * t.instructions) / instructions).toFixed(1) : "0";
-  const each = t.entries > 0 ? (t.instructions / t.entries).toFixed(1) : "0";
-  return [
-    `Translated: ${t.instructions} instructions (${share} %) in ${t.entries} entries of regions, ${each} each; ${t.exits} left to the interpreter.`,
-    `Regions: ${t.regions} of ${t.requested} places asked for, with ${t.translated} instructions; ${t.refused} refused, ${t.invalidated} invalidated, ${t.revived} revived.`,
-    `Time: ${Math.round(t.translationMs)} ms to translate and compile in the background, ${Math.round(t.installationMs)} ms to take in.`,
-  ];
 }
 
 /** Nobody to tell when the reader has gone, as `head` does; everything else is a failure of the host. */

@@ -27,6 +27,7 @@ export function acceptEvents(cpu: CpuContext): boolean {
   for (let i = 0; i < PATIENCE; i++) {
     const event = nextEvent(cpu);
     if (event === undefined) return true;
+    cpu.set64("interrupts", cpu.get64("interrupts") + 1n);
     if (!deliverEvent(cpu, event)) return false;
   }
   cpu.set32("exit", EXIT.kick);

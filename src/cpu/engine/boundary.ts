@@ -1,4 +1,5 @@
 // Between two instructions: where execution stands, which exception or interrupt comes next, single-step.
+import { countUp } from "../counters.ts";
 import { routine } from "../ir/builder.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Callee, Expr, Routine } from "../ir/types.ts";
@@ -19,6 +20,8 @@ function ipOf(b: Builder, base: Expr, record: Expr): Expr {
 
 /** Delivers the pending exception, the short way when there is one; returns 0 from the routine when the processor shut down. */
 function deliver(b: Builder, base: Expr): void {
+  countUp(b, base, "exceptions");
+  b.if(b.eq(b.and(b.load("i32.load", base, at("fault")), 0xff), VECTOR.PF), () => countUp(b, base, "pageFaults"));
   const unless = (way: Callee, next: () => void): void => b.if(b.not(b.call(way, base)), next);
   unless(deliverLongFault, () => unless(deliverProtectedEvent, () => unless(deliverFault, () => b.return(b.i32(0)))));
 }

@@ -95,7 +95,8 @@ export class CodeCache {
   readonly #crossing = new Uint8Array(32);
   /** Little room is left: `flushAll` is due as soon as no record is being executed. */
   full = false;
-  /** Times that everything was dropped, and blocks dropped because their bytes changed. */
+  /** Blocks decoded; times that everything was dropped; blocks dropped because their bytes changed. */
+  decoded = 0;
   flushes = 0;
   invalidated = 0;
 
@@ -241,6 +242,7 @@ export class CodeCache {
 
   #commit(first: number, end: number, host: number, length: number, mode: number): void {
     const block = this.#blocks++;
+    this.decoded++;
     this.#limit.note(host);
     this.#record[block] = first;
     this.#count[block] = (end - first) / RECORD.size;

@@ -29,6 +29,27 @@ export interface CpuHost {
   translationFailed?(error: Error): void;
 }
 
+/** What a processor did off its fast paths. */
+export interface ProcessorCounters {
+  /** Addresses that the TLB did not serve (also those of devices, of pages that hold code, across pages), and walks of page tables. */
+  readonly tlbMisses: number;
+  readonly pageWalks: number;
+  /** Times that the TLB was emptied; of all but global pages; pages that it forgot singly. */
+  readonly tlbFlushes: number;
+  readonly localFlushes: number;
+  readonly pageFlushes: number;
+  /** Targets of branches that the jump cache did not know. */
+  readonly jumpMisses: number;
+  /** Blocks decoded; of these dropped because they were written; times that all were dropped. */
+  readonly decoded: number;
+  readonly dropped: number;
+  readonly codeFlushes: number;
+  /** Exceptions and software interrupts delivered, page faults among them; interrupts accepted. */
+  readonly exceptions: number;
+  readonly pageFaults: number;
+  readonly interrupts: number;
+}
+
 /** Why `run` came back. */
 export type RunExit =
   /** The instruction budget is used up; call again. */
@@ -47,6 +68,8 @@ export interface Engine {
   run(budget: number): RunExit;
   /** Instructions retired since creation, approximate. */
   readonly instructions: number;
+  /** What else it did so far; undefined when it does not count. */
+  readonly counters: ProcessorCounters | undefined;
   /** What translation did so far; undefined when there is none. */
   readonly translated: TranslationStatistics | undefined;
   /** The INTR pin: an interrupt controller has (or no longer has) something for this processor. */

@@ -1,4 +1,5 @@
 // From a linear address to the decoded record that runs it: jump cache, then TLB and code hash, then the decoder.
+import { countUp } from "../counters.ts";
 import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
 import { implement, routine } from "../ir/builder.ts";
@@ -53,6 +54,7 @@ export const enterAnew: Routine = routine(
   ["i32", "i64"],
   "i32",
   (b, base, lin) => {
+    countUp(b, base, "jumpMisses");
     b.store("i64.store", base, b.and(lin, ~0xfffn), at("ripPage"));
     const slot = jumpSlot(b, base, lin);
     const offset = b.and(b.sub(lin, b.load("i64.load", base, at("csBase"))), 0xffff_ffffn);

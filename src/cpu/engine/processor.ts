@@ -11,7 +11,7 @@ import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { ROUTINE } from "../engine-calls.ts";
 import { at, ATTENTION, EXIT } from "../state.ts";
 import { CodeCache } from "./code-cache.ts";
-import type { CpuHost, Engine, RegisterAccess, RunExit } from "./engine.ts";
+import type { CpuHost, Engine, ProcessorCounters, RegisterAccess, RunExit } from "./engine.ts";
 import type { Executor, HostFunctions } from "./executor.ts";
 import { CPU_AREA } from "./layout.ts";
 import { Translation, type TranslationStatistics, type TranslatorFactory } from "./translation.ts";
@@ -137,6 +137,25 @@ export class Processor implements Engine {
 
   get instructions(): number {
     return Number(this.context.get64("retired"));
+  }
+
+  get counters(): ProcessorCounters {
+    const c = this.context;
+    const { decoded, invalidated: dropped, flushes: codeFlushes } = this.cache;
+    return {
+      tlbMisses: Number(c.get64("tlbMisses")),
+      pageWalks: Number(c.get64("pageWalks")),
+      tlbFlushes: Number(c.get64("tlbFlushes")),
+      localFlushes: Number(c.get64("localFlushes")),
+      pageFlushes: Number(c.get64("pageFlushes")),
+      jumpMisses: Number(c.get64("jumpMisses")),
+      exceptions: Number(c.get64("exceptions")),
+      pageFaults: Number(c.get64("pageFaults")),
+      interrupts: Number(c.get64("interrupts")),
+      decoded,
+      dropped,
+      codeFlushes,
+    };
   }
 
   get translated(): TranslationStatistics | undefined {

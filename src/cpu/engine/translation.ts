@@ -4,7 +4,7 @@ import type { Linkage } from "./executor.ts";
 import { SAMPLES } from "./layout.ts";
 import { placeOf } from "./place.ts";
 import { RegionCache, type RegionFunction, type RegionPlan } from "./region-cache.ts";
-import { at } from "../state.ts";
+import { at, type StateName } from "../state.ts";
 
 /** Code to be translated: the entry's host address and mode, and where it was seen running. */
 export interface RegionRequest {
@@ -20,27 +20,43 @@ export interface RegionRequest {
 export interface TranslatedBatch {
   readonly module: WebAssembly.Module;
   readonly regions: readonly RegionPlan[];
-  /** How long it took to make them. */
+  /** How long it took to make them, in milliseconds, and how much of it the host's compiler took. */
   readonly ms: number;
+  readonly compileMs: number;
 }
 
 /** What translation did so far. */
 export interface TranslationStatistics {
-  /** Instructions executed in regions, entries of regions, and how often they left an instruction to the interpreter. */
+  /** Instructions executed in regions, and entries of regions. */
   readonly instructions: number;
   readonly entries: number;
-  readonly exits: number;
+  readonly exits: RegionExitCounts;
   /** Places asked for; regions that came; of these those whose code had changed meanwhile; guest instructions in them. */
   readonly requested: number;
   readonly regions: number;
   readonly refused: number;
   readonly translated: number;
-  /** Time that translation took, in its own thread, and that taking regions in took, in milliseconds. */
+  /** Time that translation took, in its own thread, compilation included; compilation alone; taking regions in: in milliseconds. */
   readonly translationMs: number;
+  readonly compilationMs: number;
   readonly installationMs: number;
   /** Regions taken back because their bytes were written, and put in force again because they were the same. */
   readonly invalidated: number;
   readonly revived: number;
+  /** Regions given up to make room. */
+  readonly evicted: number;
+}
+
+/** How often regions were left for another reason than that execution went on elsewhere. */
+export interface RegionExitCounts {
+  /** At a memory access that the TLB did not serve. */
+  readonly memory: number;
+  /** At an instruction that faults, or that only the interpreter can execute as it came. */
+  readonly instruction: number;
+  /** Behind an instruction whose complete handler was called, and which did not simply go on: always behind those that change the mode. */
+  readonly handler: number;
+  /** At once: pages or segments were not what they were when the region was made. */
+  readonly refused: number;
 }
 
 /** Something that translates, now or later, here or in another thread. */
@@ -102,7 +118,7 @@ export class Translation {
   #isOver = false;
   /** Asked for and not answered yet. */
   readonly #asked = new Set<number>();
-  readonly #sum = { requested: 0, regions: 0, refused: 0, translated: 0, translationMs: 0, installationMs: 0 };
+  readonly #sum = { requested: 0, regions: 0, refused: 0, translated: 0, translationMs: 0, compilationMs: 0, installationMs: 0 };
   /** Requests that came to nothing, by place: each makes the next wait for twice the heat. */
   readonly #vain = new Map<number, number>();
 
@@ -135,16 +151,21 @@ export class Translation {
   /** What happened so far. */
   get statistics(): TranslationStatistics {
     const { view, base } = this.#h;
-    const count = (name: "regionInstructions" | "regionEntries" | "regionExits"): number =>
-      Number(view.getBigUint64(base + at(name), true));
-    const { invalidated, revived } = this.regions;
+    const count = (name: StateName): number => Number(view.getBigUint64(base + at(name), true));
+    const { invalidated, revived, evicted } = this.regions;
     return {
       ...this.#sum,
       instructions: count("regionInstructions"),
       entries: count("regionEntries"),
-      exits: count("regionExits"),
+      exits: {
+        memory: count("regionMemoryExits"),
+        instruction: count("regionInstructionExits"),
+        handler: count("regionHandlerExits"),
+        refused: count("regionRefusals"),
+      },
       invalidated,
       revived,
+      evicted,
     };
   }
 
@@ -220,7 +241,7 @@ export class Translation {
     this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
   }
 
-  #accept({ module, regions, ms }: TranslatedBatch): void {
+  #accept({ module, regions, ms, compileMs }: TranslatedBatch): void {
     const { memory, linkage } = this.#h;
     const start = performance.now();
     const { exports } = new WebAssembly.Instance(module, { env: { memory, ...linkage.functions } });
@@ -230,6 +251,7 @@ export class Translation {
       if (!this.regions.install(plan, exports[n] as RegionFunction)) this.#sum.refused++;
     });
     this.#sum.translationMs += ms;
+    this.#sum.compilationMs += compileMs;
     this.#sum.installationMs += performance.now() - start;
   }
 }

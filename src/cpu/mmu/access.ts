@@ -6,6 +6,7 @@ import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
 import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
+import { countUp } from "../counters.ts";
 import { TLB, TLB_LIST, TLB_LIST_MAX, VIEW } from "../engine/layout.ts";
 import { helper, mmioRead, mmioWrite } from "../host-calls.ts";
 import { at, MODE, SCRATCH } from "../state.ts";
@@ -71,6 +72,7 @@ export const translate: Routine = routine(
   ["i32", "i32", "i64", "i32"],
   "i32",
   (b, base, view, lin, kind) => {
+    countUp(b, base, "tlbMisses");
     canonicalOnly(b, base, lin);
     const allowed = b.variable(b.call(walk, base, lin, b.or(kind, viewAccess(b, base, view))));
     const page = b.load("i64.load", base, at("walkPhysical"));

@@ -3,6 +3,7 @@ import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
 import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine } from "../ir/types.ts";
+import { countUp } from "../counters.ts";
 import { JUMP_CACHE, JUMP_ENTRIES, TLB, TLB_LIST, TLB_LIST_MAX, VIEW, VIEW_SIZE } from "../engine/layout.ts";
 import { at, ATTENTION, FAULT, MODE, SEG_BASE, type SegmentName, SEGMENTS, type StateName } from "../state.ts";
 import { CR0, CR4, EFER, EFLAGS, VECTOR } from "./control.ts";
@@ -124,6 +125,7 @@ function clearEntry(b: Builder, entry: Expr): void {
 
 /** Empties the TLB. */
 export const flushTlb: Routine = implement(ROUTINE.flushTlb, (b, base) => {
+  countUp(b, base, "tlbFlushes");
   b.fill(b.add(base, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));
   for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(base, view));
   put(b, base, "tlbCount", b.i32(0));
@@ -134,6 +136,7 @@ export const flushTlb: Routine = implement(ROUTINE.flushTlb, (b, base) => {
 
 /** Empties the TLB of all pages but the global ones (SDM 3A §4.10.4.1): the noted entries when they are few, otherwise all that are not global. */
 export const flushLocal: Routine = implement(ROUTINE.flushLocal, (b, base) => {
+  countUp(b, base, "localFlushes");
   const count = get(b, base, "tlbCount");
   const i = b.variable(b.i32(0));
   const each = (n: Expr, clear: (i: Expr) => void): void =>
@@ -164,6 +167,7 @@ export const flushPage: Routine = routine("mmu.flushPage", ["i32", "i64"], undef
     b.call(flushTlb, base);
     b.return();
   });
+  countUp(b, base, "pageFlushes");
   const offset = b.shl(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), 5);
   for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(b.add(base, view), offset));
   // Global pages of the supervisor's code lie in the upper half of 64-bit addresses.

@@ -6,6 +6,7 @@ import { ROUTINE } from "../engine-calls.ts";
 import type { Builder } from "../ir/builder.ts";
 import { implement, routine } from "../ir/builder.ts";
 import type { Expr, Routine, Variable } from "../ir/types.ts";
+import { countUp } from "../counters.ts";
 import { at, FAULT } from "../state.ts";
 import { noteWrite } from "./code-writes.ts";
 import { CR0, CR4, EFER, PHYSICAL_BITS, VECTOR } from "./control.ts";
@@ -205,6 +206,7 @@ export const walk: Routine = routine(
       b.store("i64.store", base, b.and(linear, 0xffff_f000n), at("walkPhysical"));
       b.return(b.i32(PAGE.ok | PAGE.read | PAGE.write | PAGE.execute));
     });
+    countUp(b, base, "pageWalks");
     const w: Walk = {
       base,
       lin: linear,

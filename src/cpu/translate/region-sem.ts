@@ -17,10 +17,15 @@ import { notInlinable } from "./kept-sem.ts";
 /** Slots that hold values on their way only: writing them changes nothing that a guest can see. */
 const TRANSIENT: ReadonlySet<number> = new Set([slot("wideHigh"), slot("floatHead"), slot("floatRaised"), slot("scratchValue"), SCRATCH]);
 
+/** Why a region leaves an instruction to the interpreter: the TLB does not serve its access, or anything else. */
+export const LEAVE = { memory: 0, instruction: 1 } as const;
+/** One of the values of `LEAVE`. */
+export type LeaveCause = (typeof LEAVE)[keyof typeof LEAVE];
+
 /** How a region's code leaves, and where its branches go. */
 export interface RegionExits {
   /** To the instruction's own address, when `c` (always when absent); nothing has been changed. */
-  atInstruction(c?: Expr): void;
+  atInstruction(c?: Expr, cause?: LeaveCause): void;
   /** To a direct target. */
   toDelta(delta: number): void;
   /** To a linear address. */
@@ -45,7 +50,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     super(world);
   }
 
-  abstract atInstruction(c?: Expr): void;
+  abstract atInstruction(c?: Expr, cause?: LeaveCause): void;
   abstract toDelta(delta: number): void;
   abstract toLinear(linear: Expr): void;
   /** Linear address of a delta. */
@@ -154,7 +159,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     if (known) return known;
     const entry = entryOf(this, this.view(), linear);
     const x = this.xor(linear, super.load("i64.load", entry, tag));
-    this.atInstruction(this.gtU(x, BigInt(4096 - bytes)));
+    this.atInstruction(this.gtU(x, BigInt(4096 - bytes)), LEAVE.memory);
     return this.add(super.load("i32.load", entry, TLB.host), this.wrap(x));
   }
 

@@ -23,7 +23,7 @@ import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
 import { type Block, LIMITS, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { notInlinable } from "./kept-sem.ts";
-import { RegionSem } from "./region-sem.ts";
+import { LEAVE, type LeaveCause, RegionSem } from "./region-sem.ts";
 import { irreducibleEdges, structure, type Structure } from "./structure.ts";
 
 /** The complete handler of a record, in the interpreter's module: (record, base) → next record, or 0. */
@@ -31,6 +31,9 @@ export const complete: HostFunction = hostFunction("complete", ["i32", "i32"], "
 
 /** For each called instruction a region has a record, and one that goes on behind it. */
 export const SIDE_SIZE: number = 2 * RECORD.size;
+
+/** What a region has not executed of a block, and why (LEAVE), in one number. */
+const BACK = { instructions: 0xffff, cause: 16 } as const;
 
 /**
  * In front of the map: the jump cache's tag and the origin with which the region's pages were looked at last, and where in the host
@@ -88,7 +91,7 @@ class RegionBuilder extends RegionSem {
   readonly #exit: Label = { kind: "block" };
   readonly #next: Variable;
   readonly #budget: Variable;
-  /** Delta at which execution goes on, and instructions of the block that were not executed. */
+  /** Delta at which execution goes on, and what was not executed of the block (BACK). */
   readonly #at: Variable;
   readonly #back: Variable;
   readonly #target: Variable;
@@ -319,11 +322,12 @@ class RegionBuilder extends RegionSem {
     });
   }
 
-  override atInstruction(c?: Expr): void {
+  override atInstruction(c?: Expr, cause: LeaveCause = LEAVE.instruction): void {
     if (this.isDead || (c?.op === "const" && c.imm === 0)) return;
     this.requireUnchanged();
     this.settleFlags();
-    this.#setExit(this.current.delta, this.#block.instructions.length - this.#executed);
+    const left = this.#block.instructions.length - this.#executed;
+    this.#setExit(this.current.delta, left | (cause << BACK.cause));
     const isAlways = c === undefined || c.op === "const";
     this.br(this.#exit, isAlways ? undefined : c);
     if (isAlways) this.noteDead();
@@ -356,6 +360,7 @@ class RegionBuilder extends RegionSem {
     const leave = (): void => {
       if (isSeparate) this.#list(this.#spills);
       if (left > 0) this.set(this.#budget, this.add(this.get(this.#budget), left));
+      this.#count("regionHandlerExits");
       this.set(this.#next, next);
       this.br(this.#done);
     };
@@ -399,10 +404,13 @@ class RegionBuilder extends RegionSem {
   #tail(): { target: Stmt[]; store: Stmt[] } {
     const target = this.collect(() => {
       this.set(this.#target, this.add(this.#origin, this.extS(this.get(this.#at))));
-      this.set(this.#budget, this.add(this.get(this.#budget), this.get(this.#back)));
       this.if(this.get(this.#back), () => {
-        const exits = this.loadSlot("i64.load", slot("regionExits"));
-        this.storeSlot("i64.store", slot("regionExits"), this.add(exits, 1n));
+        this.set(this.#budget, this.add(this.get(this.#budget), this.and(this.get(this.#back), BACK.instructions)));
+        this.if(
+          this.shrU(this.get(this.#back), BACK.cause),
+          () => this.#count("regionInstructionExits"),
+          () => this.#count("regionMemoryExits"),
+        );
       });
     });
     const store = this.collect(() => {
@@ -427,6 +435,10 @@ class RegionBuilder extends RegionSem {
     return { target, store };
   }
 
+  #count(name: "regionMemoryExits" | "regionInstructionExits" | "regionHandlerExits" | "regionRefusals"): void {
+    this.storeSlot("i64.store", slot(name), this.add(this.loadSlot("i64.load", slot(name)), 1n));
+  }
+
   /** The entry's own instruction is one that the region could not execute: its copy can, and entering again would not. */
   #isRefused(): Expr {
     const isEntry = this.eq(this.get(this.#at), this.get(this.#entry));
@@ -438,7 +450,12 @@ class RegionBuilder extends RegionSem {
     return this.collect(() => {
       this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
       this.set(this.#next, this.#copy);
-      const refuse = (c: Expr): void => this.br(this.#done, c);
+      const refuse = (c: Expr): void => {
+        this.if(c, () => {
+          this.#count("regionRefusals");
+          this.br(this.#done);
+        });
+      };
       this.#checkPages(refuse);
       for (const segment of this.segments.flat) refuse(this.not(this.#isUnlimited(segment, true)));
       for (const segment of this.segments.unlimited) refuse(this.not(this.#isUnlimited(segment, false)));

@@ -11,6 +11,7 @@ const NS_PER_INSTRUCTION = 10;
 class ScriptedEngine implements Engine {
   readonly kind = "interpreter";
   readonly translated = undefined;
+  readonly counters = undefined;
   instructions = 0;
   readonly slices: number[] = [];
   kicked = false;

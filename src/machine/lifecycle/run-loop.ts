@@ -55,8 +55,8 @@ export class RunLoop {
 
   /** What the processor did so far. */
   get statistics(): MachineStatistics {
-    const { instructions, translated } = this.#parts.engine;
-    return { instructions, busyMs: this.#busyNs / 1e6, firstAtMs: this.#firstAtMs, translation: translated };
+    const { instructions, counters, translated } = this.#parts.engine;
+    return { instructions, busyMs: this.#busyNs / 1e6, firstAtMs: this.#firstAtMs, processor: counters, translation: translated };
   }
 
   /** Lets time and processor run. */
