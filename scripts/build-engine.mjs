@@ -8,4 +8,4 @@ const DIST = join(ROOT, "dist");
 const { ProgramGenerator } = await import(pathToFileURL(join(DIST, "cpu", "engine", "generator.js")).href);
 
 mkdirSync(join(DIST, "engine"), { recursive: true });
-writeFileSync(join(DIST, "engine", "interpreter.wasm"), new ProgramGenerator().build());
+writeFileSync(join(DIST, "engine", "interpreter.wasm"), new ProgramGenerator().build({ names: true }));

@@ -40,6 +40,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, ExitName>> = {
   FILE_NOT_FOUND: "badInput",
   KERNEL_INVALID: "badInput",
   INITRD_INVALID: "badInput",
+  SYMBOLS_INVALID: "badInput",
   MEMORY_INVALID: "badInput",
   DISK_INVALID: "badInput",
   DISK_READ_ONLY: "badInput",

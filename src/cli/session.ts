@@ -118,10 +118,12 @@ class Session {
   }
 
   async #create(limit: MachineConfig = {}): Promise<Machine> {
+    const { config, verbose } = this.#request;
     const machine = await this.#host.createMachine(
-      { ...this.#request.config, ...limit },
+      { ...config, ...limit },
       {
-        onWarning: (message) => this.#request.verbose && void note(this.#host.stderr, message),
+        // A profile that is cut short, or that lacks names, has to be told of.
+        onWarning: (message) => (verbose || config.profile !== undefined) && void note(this.#host.stderr, message),
         onDiskFailure: (error) => {
           this.#diskFailed = true;
           void reportError(this.#host.stderr, error, this.#request);

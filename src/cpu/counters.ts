@@ -4,7 +4,10 @@ import type { Expr } from "./ir/types.ts";
 import { at, type StateName } from "./state.ts";
 
 /** Slots that routines count in. */
-export type Counter = Extract<StateName, "tlbMisses" | "pageWalks" | "tlbFlushes" | "localFlushes" | "pageFlushes" | "jumpMisses" | "exceptions" | "pageFaults">;
+export type Counter = Extract<
+  StateName,
+  "tlbMisses" | "pageWalks" | "tlbFlushes" | "localFlushes" | "pageFlushes" | "jumpMisses" | "exceptions" | "pageFaults"
+>;
 
 /** Adds 1 to a counter of the processor at `base`. */
 export function countUp(b: Builder, base: Expr, name: Counter): void {

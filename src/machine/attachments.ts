@@ -1,4 +1,4 @@
-// The two options whose values have a small syntax of their own: disks and the serial console.
+// The options whose values have a small syntax of their own: disks, the serial console, files of symbols.
 import { isText, type Option } from "./option.ts";
 
 /** A disk image and how it is attached. */
@@ -11,6 +11,14 @@ export interface DiskConfig {
 
 /** Where the serial console goes: the machine's console streams, nowhere, or a file (output only). */
 export type SerialTarget = { readonly kind: "stdio" } | { readonly kind: "null" } | { readonly kind: "file"; readonly path: string };
+
+/** Names of guest code by address. */
+export interface SymbolSource {
+  /** The path of a file, or its content: System.map, /proc/kallsyms, the output of nm, ELF. */
+  readonly file: string | Uint8Array;
+  /** What the guest's addresses are above the file's; undefined: nothing, except that a Linux kernel is looked for where it runs. */
+  readonly bias: bigint | undefined;
+}
 
 /** A disk: `{ path, format, readOnly }`, or the text `FILE,format=raw[,readonly]` in which a comma of the name is doubled. */
 export function diskOption(words: { readonly describe: string; readonly otherwise: string }): Option<DiskConfig> {
@@ -65,4 +73,27 @@ export function serialOption(words: { readonly describe: string; readonly otherw
 
 function parseSerial(text: string): unknown {
   return text.startsWith("file:") ? { kind: "file", path: text.slice("file:".length) } : { kind: text };
+}
+
+/** Symbols: `{ file, bias }`, or the text `FILE` or `FILE@0xADDRESS`. */
+export function symbolsOption(words: { readonly describe: string; readonly otherwise: string }): Option<SymbolSource> {
+  return {
+    ...words,
+    placeholder: "FILE[@0xADDRESS]",
+    accepts: "FILE (System.map, kallsyms, nm's output or ELF) or FILE@0xADDRESS (what the guest's addresses are above the file's)",
+    repeated: false,
+    read: (value) => {
+      const source = typeof value === "string" ? parseSymbols(value) : value;
+      if (typeof source !== "object" || source === null) return undefined;
+      const { file, bias, ...rest } = source as Record<string, unknown>;
+      if (Object.keys(rest).length > 0 || !((isText(file) && file !== "") || file instanceof Uint8Array)) return undefined;
+      if (bias === undefined) return { file, bias };
+      return typeof bias === "bigint" && bias >= 0n && bias < 1n << 64n ? { file, bias } : undefined;
+    },
+  };
+}
+
+function parseSymbols(text: string): unknown {
+  const [, file = text, address] = /^(.*)@(0x[0-9a-f]{1,16})$/is.exec(text) ?? [];
+  return { file, bias: address === undefined ? undefined : BigInt(address) };
 }

@@ -30,6 +30,8 @@ describe("machine configuration", () => {
       devices: [],
       serial: { kind: "stdio" },
       timeoutMs: undefined,
+      profile: undefined,
+      symbols: [],
       command: undefined,
     });
   });
@@ -84,6 +86,20 @@ describe("machine configuration", () => {
     expect(resolveConfig({ disks: ["a,,b.img,format=raw"] }).disks).toEqual([{ path: "a,b.img", format: "raw", readOnly: false }]);
   });
 
+  it("takes symbols with the address that they lie at, for a profile only", () => {
+    const symbols = ["System.map", "prog@0x555555554000", "odd@name", "a@0x1@0x0", { file: Uint8Array.of(1), bias: 2n }];
+    expect(resolveConfig({ profile: "out", symbols }).symbols).toEqual([
+      { file: "System.map", bias: undefined },
+      { file: "prog", bias: 0x5555_5555_4000n },
+      { file: "odd@name", bias: undefined },
+      { file: "a@0x1", bias: 0n },
+      { file: Uint8Array.of(1), bias: 2n },
+    ]);
+    for (const symbol of ["", "@0x10", { file: "a", bias: -1n }, { file: "a", bias: 1n << 64n }, { file: "a", base: 1n }, 7])
+      expect(refusal({ profile: "out", symbols: [symbol] }).message).toContain("for symbols (--symbols): expected up to 64 of: FILE");
+    expect(refusal({ symbols: ["System.map"] }).message).toContain("a profile (--profile) that they are for");
+  });
+
   it("answers any input at all with a configuration or CONFIG_INVALID", () => {
     const names = Object.keys(MACHINE_OPTIONS);
     fc.assert(
@@ -112,6 +128,8 @@ describe("machine configuration", () => {
       "--device",
       "--serial",
       "--timeout",
+      "--profile",
+      "--symbols",
       undefined,
     ]);
   });

@@ -1,8 +1,8 @@
 // What a machine is made of: one schema for the SDK, the command line and the documentation. Values come typed or as text.
 import { VmError } from "../support/errors.ts";
 import { didYouMean } from "../support/suggest.ts";
-import { diskOption, serialOption, type DiskConfig, type SerialTarget } from "./attachments.ts";
-import { choice, duration, file, isText, list, size, text, type Option } from "./option.ts";
+import { diskOption, serialOption, symbolsOption, type DiskConfig, type SerialTarget, type SymbolSource } from "./attachments.ts";
+import { choice, duration, file, isText, list, path, size, text, type Option } from "./option.ts";
 
 const MIB = 2 ** 20;
 
@@ -41,6 +41,10 @@ export interface MachineConfig {
   readonly serial?: SerialTarget | string | undefined;
   /** Milliseconds, or text: `"60s"`. */
   readonly timeout?: number | string | undefined;
+  /** The path of the file to write. */
+  readonly profile?: string | undefined;
+  /** Symbols, or text as on the command line: `"System.map"`, `"prog@0x555555554000"`. */
+  readonly symbols?: readonly (SymbolSource | string)[] | undefined;
   readonly command?: readonly string[] | undefined;
 }
 
@@ -61,6 +65,9 @@ export interface ResolvedMachineConfig {
   readonly serial: SerialTarget;
   /** Undefined: no limit. */
   readonly timeoutMs: number | undefined;
+  /** Undefined: nothing is profiled. */
+  readonly profile: string | undefined;
+  readonly symbols: readonly SymbolSource[];
   /** The program and its arguments that the guest runs instead of a shell; undefined: none. */
   readonly command: readonly string[] | undefined;
 }
@@ -78,6 +85,8 @@ interface OptionValues {
   readonly devices: readonly DeviceName[];
   readonly serial: SerialTarget;
   readonly timeout: number;
+  readonly profile: string;
+  readonly symbols: readonly SymbolSource[];
   readonly command: readonly string[];
 }
 
@@ -106,6 +115,12 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
   devices: list(choice({ describe: "Extra device to attach.", otherwise: "none" }, "NAME", ["isa-debug-exit", "debugcon"]), 16),
   serial: serialOption({ describe: "Where the serial console goes: the console streams, a file, or nowhere.", otherwise: "stdio" }),
   timeout: duration({ describe: "How long the machine may run.", otherwise: "no limit" }, { min: 1, max: 24 * 86_400_000 }),
+  profile: path({
+    describe:
+      "Samples where the host's time goes and writes it as a .cpuprofile: guest functions, devices, idleness. The first 16 minutes.",
+    otherwise: "none",
+  }),
+  symbols: list(symbolsOption({ describe: "Names of guest code for the profile.", otherwise: "none, addresses instead" }), 64),
   command: list(
     {
       describe: "Program and arguments to run in the guest instead of a shell.",
@@ -122,13 +137,15 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
 /** The command line's flag of an option: repeated options are singular there. Undefined for the command, which follows `--`. */
 export function flagOf(name: keyof typeof MACHINE_OPTIONS): string | undefined {
   if (name === "command") return undefined;
-  return MACHINE_OPTIONS[name].repeated ? `--${name.replace(/s$/, "")}` : `--${name}`;
+  return MACHINE_OPTIONS[name].repeated && name !== "symbols" ? `--${name.replace(/s$/, "")}` : `--${name}`;
 }
 
 /** Checks a configuration and fills in the defaults. Throws CONFIG_INVALID naming the option, the value and its range. */
 export function resolveConfig(input: MachineConfig): ResolvedMachineConfig {
   checkNames(input);
   const command = read("command", input.command);
+  const profile = read("profile", input.profile);
+  if (input.symbols !== undefined && profile === undefined) refuse("symbols", input.symbols, "a profile (--profile) that they are for");
   if (command?.length === 0 || command?.[0] === "") refuse("command", input.command, "a program and its arguments");
   return {
     memoryBytes: read("memory", input.memory) ?? 512 * MIB,
@@ -142,6 +159,8 @@ export function resolveConfig(input: MachineConfig): ResolvedMachineConfig {
     devices: [...new Set(read("devices", input.devices))],
     serial: read("serial", input.serial) ?? { kind: "stdio" },
     timeoutMs: read("timeout", input.timeout),
+    profile,
+    symbols: read("symbols", input.symbols) ?? [],
     command,
   };
 }

@@ -77,6 +77,7 @@ class VirtualMachine implements RunningMachine {
     this.#engine = new Processor({
       program,
       translator: config.engine === "interpreter" ? undefined : host.translator,
+      observer: host.observer,
       memory,
       host: cpuHost(this.#board, {
         clock: this.#clock,
@@ -100,6 +101,10 @@ class VirtualMachine implements RunningMachine {
 
   get statistics(): MachineStatistics {
     return this.#loop.statistics;
+  }
+
+  get systemCallEntry(): bigint {
+    return this.#engine.registers.get("lstar");
   }
 
   start(): void {

@@ -1,6 +1,7 @@
 // Where a machine meets its host. The host side (thread.ts, and above it SDK and command line) implements MachineHost and calls
 // RunningMachine; the machine side (machine-runner.ts) does the reverse. Both live in the machine's own thread.
 import type { ProcessorCounters } from "../cpu/engine/engine.ts";
+import type { ExecutionObserver } from "../cpu/engine/observer.ts";
 import type { TranslationStatistics, TranslatorFactory } from "../cpu/engine/translation.ts";
 import type { ByteStore } from "../disk/byte-store.ts";
 import type { VmError } from "../support/errors.ts";
@@ -71,6 +72,8 @@ export interface MachineHost {
   readonly interpreter: WebAssembly.Module | undefined;
   /** What translates hot code, if anything does. */
   readonly translator?: TranslatorFactory | undefined;
+  /** Who wants to know where guest code runs. */
+  readonly observer?: ExecutionObserver | undefined;
   readonly clock: HostClock;
   readonly log: Log;
   /** Fills with bytes fit for keys. */
@@ -97,6 +100,8 @@ export interface MachineHost {
 export interface RunningMachine {
   /** What it did so far. */
   readonly statistics: MachineStatistics;
+  /** Linear address where the guest takes system calls (LSTAR), 0 before it has set it. */
+  readonly systemCallEntry: bigint;
   /** Lets the processor run. */
   start(): void;
   /** Bytes for the guest's first serial line; resolves when they are taken, that is when more may follow. */

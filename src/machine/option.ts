@@ -75,6 +75,17 @@ export function text(words: Words, maxBytes: number): Option<string> {
   };
 }
 
+/** The path of a file. */
+export function path(words: Words): Option<string> {
+  return {
+    ...words,
+    placeholder: "FILE",
+    accepts: "the path of a file",
+    repeated: false,
+    read: (value) => (isText(value) && value !== "" ? value : undefined),
+  };
+}
+
 /** The path of a file, or its content. */
 export function file(words: Words): Option<string | Uint8Array> {
   return {

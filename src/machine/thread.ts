@@ -5,6 +5,8 @@ import type { TranslatorFactory } from "../cpu/engine/translation.ts";
 import { VmError } from "../support/errors.ts";
 import type { DiskConfig } from "./attachments.ts";
 import type { FileSource, ResolvedMachineConfig } from "./config.ts";
+import type { CpuProfile } from "./profile/cpu-profile.ts";
+import type { Profiling } from "./profile/profiling.ts";
 import type { CommandOutput, CreateMachine, HostClock, MachineEnd, MachineHost, RunningMachine, ScheduledTask } from "./machine.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import {
@@ -23,7 +25,7 @@ export interface ThreadPlatform {
   /** Throws MEMORY_INVALID when the host cannot give a guest this much. */
   checkMemory(bytes: number): void;
   /** The content of a file. `role` names it in errors; longer than `maxBytes` is an error of that role. */
-  readFile(role: "kernel" | "initrd", source: FileSource, maxBytes: number): Promise<Uint8Array>;
+  readFile(role: "kernel" | "initrd" | "symbols", source: FileSource, maxBytes: number): Promise<Uint8Array>;
   /** The files of the guest that comes with the package. */
   readonly embeddedGuest: { readonly kernel: FileSource; readonly initrd: FileSource };
   /** What translates hot code. */
@@ -33,11 +35,19 @@ export interface ThreadPlatform {
   /** The thread no longer needs these bytes, which it got from `readFile`; resolves when their memory has been given back. */
   release(bytes: Uint8Array): Promise<void>;
   openDisk(disk: DiskConfig): Promise<ByteStore>;
-  /** A file for the serial console's output, emptied first. */
-  openLog(path: string): LogFile;
+  /** A file for output, emptied first; `role` names it in errors. */
+  openLog(role: "serial console" | "profile", path: string): LogFile;
+  /** Begins to profile the thread, with a sample each `intervalUs`. */
+  startProfiler?: (intervalUs: number) => Promise<RunningProfiler>;
   fillRandom(into: Uint8Array): void;
   scheduleSoon(task: () => void): void;
   scheduleAfter(delayNs: number, task: () => void): ScheduledTask;
+}
+
+/** A profiler at work. */
+export interface RunningProfiler {
+  /** Ends it; its times are microseconds of the platform's clock. Once. */
+  stop(): Promise<CpuProfile>;
 }
 
 /** A file that only grows. Writing throws VmError DISK_IO. */
@@ -53,6 +63,7 @@ interface OpenFiles {
   readonly disks: readonly ByteStore[];
   readonly interpreter: WebAssembly.Module | undefined;
   readonly serialLog: LogFile | undefined;
+  readonly profiling: Profiling | undefined;
 }
 
 /** Serves one machine over a message port. */
@@ -114,11 +125,18 @@ export class MachineThread {
     const initrdSource = config.initrd ?? embedded?.initrd;
     const initrd = initrdSource === undefined ? undefined : await this.#platform.readFile("initrd", initrdSource, config.memoryBytes);
     const disks: ByteStore[] = [];
-    const files = { kernel, initrd, disks, interpreter: await this.#platform.loadInterpreter(), serialLog: undefined };
+    const interpreter = await this.#platform.loadInterpreter();
+    const files = { kernel, initrd, disks, interpreter, serialLog: undefined, profiling: await this.#openProfiling(config) };
     this.#files = files;
     for (const disk of config.disks) disks.push(await this.#platform.openDisk(disk));
-    if (config.serial.kind === "file") this.#files = { ...files, serialLog: this.#platform.openLog(config.serial.path) };
+    if (config.serial.kind === "file") this.#files = { ...files, serialLog: this.#platform.openLog("serial console", config.serial.path) };
     this.#post({ type: "opened" });
+  }
+
+  async #openProfiling(config: ResolvedMachineConfig): Promise<Profiling | undefined> {
+    if (config.profile === undefined) return undefined;
+    const { Profiling } = await import("./profile/profiling.ts");
+    return Profiling.open(config.profile, config, this.#platform, (message) => this.#post({ type: "warning", message }));
   }
 
   async #start(command: readonly string[] | undefined): Promise<void> {
@@ -128,6 +146,7 @@ export class MachineThread {
     const machine = await this.#create({ ...config, command: command ?? config.command }, this.#host(files));
     // Before the guest takes memory of its own.
     for (const bytes of [files.kernel, files.initrd]) if (bytes !== undefined) await this.#platform.release(bytes);
+    await files.profiling?.start();
     if (this.#over) return machine.stop();
     this.#machine = machine;
     this.#post({ type: "started" });
@@ -166,6 +185,7 @@ export class MachineThread {
       disks: files.disks,
       interpreter: files.interpreter,
       translator: this.#platform.translator,
+      observer: files.profiling?.recorder,
       clock: platform.clock,
       log: warnings((message) => this.#post({ type: "warning", message })),
       fillRandom: (into) => platform.fillRandom(into),
@@ -227,9 +247,19 @@ export class MachineThread {
   }
 
   async #finish(end: MachineEnd): Promise<void> {
-    const failure = await this.#closeFiles();
+    const unwritten = await this.#writeProfile();
+    const failure = (await this.#closeFiles()) ?? unwritten;
     const last: MachineEnd = failure === undefined || end.kind === "error" ? end : { kind: "error", error: failure };
     this.#post({ type: "ended", end: encodeEnd(last), statistics: this.#machine?.statistics });
+  }
+
+  async #writeProfile(): Promise<VmError | undefined> {
+    try {
+      await this.#files?.profiling?.finish(this.#machine?.systemCallEntry ?? 0n);
+      return undefined;
+    } catch (error) {
+      return asVmError(error);
+    }
   }
 
   /** Closes every file, whatever happens to one of them; the first error, if any. */
@@ -238,6 +268,7 @@ export class MachineThread {
     if (files === undefined) return undefined;
     this.#files = undefined;
     files.serialLog?.close();
+    files.profiling?.close();
     const results = await Promise.allSettled(files.disks.map((disk) => disk[Symbol.asyncDispose]()));
     const failed = results.find((result) => result.status === "rejected");
     return failed === undefined ? undefined : asVmError(failed.reason);

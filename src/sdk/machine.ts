@@ -11,6 +11,8 @@ import type { MachineChannel, Platform } from "./platform.ts";
 
 /** Milliseconds that a machine has to finish its disk operations once it was told to stop. */
 export const STOP_GRACE_MS = 5000;
+/** What a profile takes beyond that to be written. */
+const PROFILE_GRACE_MS = 60_000;
 
 /** Bytes of each output of a command that `exec` keeps. */
 export const EXEC_OUTPUT_LIMIT: number = 64 << 20;
@@ -224,7 +226,8 @@ export class Machine implements AsyncDisposable {
     if (this.#state === "ended" || this.#stopReason !== undefined) return;
     this.#stopReason = reason;
     this.#channel.post({ type: "stop" });
-    this.#timers.push(this.#platform.after(STOP_GRACE_MS, () => this.#end(reason)));
+    const grace = this.config.profile === undefined ? STOP_GRACE_MS : STOP_GRACE_MS + PROFILE_GRACE_MS;
+    this.#timers.push(this.#platform.after(grace, () => this.#end(reason)));
   }
 
   #end(reported: MachineEnd): void {

@@ -12,6 +12,7 @@ export const REMEDIES = {
   DISK_READ_ONLY: "Attach the disk with readonly, or make the file writable.",
   DISK_OUT_OF_RANGE: "The access lies beyond the end of the disk; the image may have been truncated.",
   DISK_IO: "Check the file system that holds the disk image: free space, permissions, whether the file is still there.",
+  SYMBOLS_INVALID: "Give System.map, /proc/kallsyms as the guest's root reads it, what `nm` prints, or an ELF file that has its symbols.",
   STATE_INVALID: "The saved state is damaged or from another version; start the machine afresh.",
   GUEST_MEMORY: "A device was programmed with an address that is not memory.",
   GUEST_SHUTDOWN: "The guest's processor shut down (triple fault); its console output may tell why.",

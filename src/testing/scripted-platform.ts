@@ -4,7 +4,8 @@ import type { DiskConfig } from "../machine/attachments.ts";
 import type { FileSource, ResolvedMachineConfig } from "../machine/config.ts";
 import type { MachineHost, RunningMachine, ScheduledTask } from "../machine/machine.ts";
 import type { FromMachine, ToMachine } from "../machine/protocol.ts";
-import { MachineThread, type LogFile, type ThreadPlatform } from "../machine/thread.ts";
+import type { CpuProfile } from "../machine/profile/cpu-profile.ts";
+import { MachineThread, type LogFile, type RunningProfiler, type ThreadPlatform } from "../machine/thread.ts";
 import { MemoryByteStore, type ByteStore } from "../disk/byte-store.ts";
 import type { MachineChannel, Platform } from "../sdk/platform.ts";
 import { VmError } from "../support/errors.ts";
@@ -37,6 +38,8 @@ interface PendingTask {
 /** A platform on which every machine runs `script`. Files exist when they are in `files`. */
 export class ScriptedPlatform implements Platform {
   readonly files: Map<string, Uint8Array>;
+  /** What its profiler finds; without it there is no profiler. */
+  hostProfile: CpuProfile | undefined;
   /** How many threads are alive. */
   threads = 0;
   readonly #script: GuestScript;
@@ -97,7 +100,8 @@ export class ScriptedPlatform implements Platform {
       release: () => Promise.resolve(),
       openDisk: async (disk: DiskConfig): Promise<ByteStore> =>
         new MemoryByteStore(this.#read("disk", disk.path), { writable: !disk.readOnly }),
-      openLog: (path) => this.#openLog(path),
+      openLog: (_role, path) => this.#openLog(path),
+      ...(this.hostProfile === undefined ? {} : { startProfiler: async () => profilerOf(this.hostProfile) }),
       fillRandom: (into) => void into.fill(4),
       scheduleSoon: later,
       scheduleAfter: (delayNs, task) => this.after(delayNs / 1e6, task),
@@ -114,6 +118,11 @@ export class ScriptedPlatform implements Platform {
     this.files.set(path, new Uint8Array(0));
     return { write: (bytes) => void this.files.set(path, new Uint8Array([...(this.files.get(path) ?? []), ...bytes])), close: () => {} };
   }
+}
+
+function profilerOf(profile: CpuProfile | undefined): RunningProfiler {
+  if (profile === undefined) throw new Error("the profile was taken away");
+  return { stop: async () => profile };
 }
 
 function later(task: () => void): void {
@@ -140,6 +149,7 @@ function scripted(config: ResolvedMachineConfig, host: MachineHost, script: Gues
   const print = (text: string): void => host.serialOut(new TextEncoder().encode(text));
   return {
     statistics: { instructions: 2_500_000, busyMs: 10, processor: undefined, translation: undefined, firstAtMs: 1_000 },
+    systemCallEntry: 0n,
     start: () => void script({ config, host, received, until, print }),
     serialInput: (bytes) => take("console", bytes),
     execInput: (bytes) => take("command", bytes),

@@ -27,7 +27,11 @@ export const run: Command = {
   flags: [
     ...OPTION_NAMES.flatMap(optionFlag),
     { name: "--no-reboot", describe: "Ends when the guest resets its board, instead of starting it again." },
-    { name: "--stats", describe: "Tells on the error output what the processor did: instructions by tier, regions, compile time, exits by cause, TLB, events." },
+    {
+      name: "--stats",
+      describe:
+        "Tells on the error output what the processor did: instructions by tier, regions, compile time, exits by cause, TLB, events.",
+    },
     { name: "--verbose", describe: "Tells on the error output what happens; with COMMAND, also the guest's boot messages." },
   ],
   examples: [

@@ -99,6 +99,7 @@ export function buildInterpreterModule(set: HandlerSet, hot: readonly HotCase[],
   m.table(handlerIndex);
   if (options.names) {
     m.nameFunction(run, "run");
+    m.nameFunction(complete, "complete");
     for (const [name, index] of routineIndex) m.nameFunction(index, name);
     bodies.forEach((body, i) => m.nameFunction(handlerIndex[i]!, body.signature.name));
   }

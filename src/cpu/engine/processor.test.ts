@@ -45,3 +45,15 @@ it("traces the POPF that clears TF, and nothing behind it", () => {
   expect(cpu.run(100)).toBe("halt");
   expect([cpu.registers.get("rip"), memory.readUint16(STACK - 6)]).toEqual([0x601n, 0x1007]);
 });
+
+it("counts what leaves its fast paths", () => {
+  // `mov al, [600h]` · `int 20h` · `hlt`; INT 20h goes to an IRET at 700h.
+  const { cpu, memory } = realMode(0x1000, [0xa0, 0x00, 0x06, 0xcd, 0x20, 0xf4]);
+  cpu.registers.set("idtrLimit", 0x3ffn);
+  memory.writeUint32(0x20 * 4, 0x700);
+  memory.write(0x700, Uint8Array.of(0xcf));
+  expect(cpu.run(100)).toBe("halt");
+  expect(cpu.counters).toMatchObject({ exceptions: 1, pageFaults: 0, interrupts: 0, pageWalks: 0, decoded: 3 });
+  expect(cpu.counters.tlbMisses).toBeGreaterThan(1);
+  expect(cpu.counters.jumpMisses).toBeGreaterThan(1);
+});

@@ -14,6 +14,7 @@ import { CodeCache } from "./code-cache.ts";
 import type { CpuHost, Engine, ProcessorCounters, RegisterAccess, RunExit } from "./engine.ts";
 import type { Executor, HostFunctions } from "./executor.ts";
 import { CPU_AREA } from "./layout.ts";
+import { type ExecutionObserver, sampledPlace } from "./observer.ts";
 import { Translation, type TranslationStatistics, type TranslatorFactory } from "./translation.ts";
 import type { EnginePlan } from "./plan.ts";
 import type { EngineProgram } from "./program.ts";
@@ -42,6 +43,8 @@ export interface ProcessorOptions {
   readonly host: CpuHost;
   /** What translates hot code; without it everything is interpreted. */
   readonly translator?: TranslatorFactory | undefined;
+  /** Who wants to know where guest code runs. */
+  readonly observer?: ExecutionObserver | undefined;
   /** Processors that the memory was laid out for (memoryLayout). */
   readonly cpus?: number;
   /** Number of this processor, 0 for the bootstrap processor. */
@@ -61,12 +64,14 @@ export class Processor implements Engine {
   readonly #base: number;
   readonly #pageTable: number;
   readonly #host: CpuHost;
+  readonly #observer: ExecutionObserver | undefined;
 
   constructor(options: ProcessorOptions) {
     const { memory, host, program } = options;
     this.kind = options.translator ? "translator" : program.kind;
     this.#memory = memory;
     this.#host = host;
+    this.#observer = options.observer;
     this.#base = CPU_BASE + (options.index ?? 0) * CPU_AREA;
     this.#pageTable = memoryLayout(options.cpus ?? 1, memory.ramBytes).pageTable;
     this.#executor = program.execute(memory.wasm, this.#functions());
@@ -83,7 +88,8 @@ export class Processor implements Engine {
     if (!translator || !linkage) return undefined;
     const { view, u8, wasm } = this.#memory;
     const failed = (error: Error): void => this.#host.translationFailed?.(error);
-    return new Translation({ view, u8, memory: wasm, base: this.#base, linkage, code: () => this.cache, failed }, translator);
+    const observer = this.#observer;
+    return new Translation({ view, u8, memory: wasm, base: this.#base, linkage, code: () => this.cache, observer, failed }, translator);
   }
 
   #makeCache(plan: EnginePlan): CodeCache {
@@ -173,8 +179,17 @@ export class Processor implements Engine {
     const accepts = c.get32("attention") !== 0 && c.get32("fault") === 0;
     const exit = EXITS[accepts && !acceptEvents(c) ? c.get32("exit") : this.#executor.run(this.#base, budget)];
     if (exit === undefined) throw new Error("Bug in Nido: the interpreter stopped without a reason");
-    this.translation?.look();
+    this.#look();
     return exit;
+  }
+
+  /** Hands on what the interpreter has noted of its way. */
+  #look(): void {
+    const observer = this.#observer;
+    const count = observer ? this.context.get32("sampleCount") : 0;
+    if (count > 0) observer?.sampled(count, (index) => sampledPlace(this.#memory.view, this.#base, index));
+    if (this.translation) this.translation.look();
+    else if (count > 0) this.context.set32("sampleCount", 0);
   }
 
   #wakes(): boolean {

@@ -22,8 +22,8 @@ export interface RegionPlan {
    * asked for; which one it is, the code finds in the record.
    */
   readonly entries: readonly { readonly host: number; readonly page: number }[];
-  /** The bytes it was made from: host address and length of each range, and all bytes one after the other. */
-  readonly ranges: readonly { readonly host: number; readonly length: number }[];
+  /** The bytes it was made from: host address, page as above and length of each range, and all bytes one after the other. */
+  readonly ranges: readonly { readonly host: number; readonly page: number; readonly length: number }[];
   readonly bytes: Uint8Array;
   /** The map of indirect targets, and records of called instructions, each with the one that goes on behind it. */
   readonly records: Uint8Array;

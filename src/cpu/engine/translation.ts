@@ -2,6 +2,7 @@
 import type { CodeCache } from "./code-cache.ts";
 import type { Linkage } from "./executor.ts";
 import { SAMPLES } from "./layout.ts";
+import { type ExecutionObserver, isUserCode } from "./observer.ts";
 import { placeOf } from "./place.ts";
 import { RegionCache, type RegionFunction, type RegionPlan } from "./region-cache.ts";
 import { at, type StateName } from "../state.ts";
@@ -92,6 +93,7 @@ export interface TranslationHost {
   readonly base: number;
   readonly linkage: Linkage;
   readonly code: () => CodeCache;
+  readonly observer?: ExecutionObserver | undefined;
   /** Translation has ended, and why; everything that is not translated yet is interpreted. */
   failed(error: Error): void;
 }
@@ -116,8 +118,8 @@ export class Translation {
   readonly #heat = new Map<number, number>();
   #samples = 0;
   #isOver = false;
-  /** Asked for and not answered yet. */
-  readonly #asked = new Set<number>();
+  /** Asked for and not answered yet, by place. */
+  readonly #asked = new Map<number, RegionRequest>();
   readonly #sum = { requested: 0, regions: 0, refused: 0, translated: 0, translationMs: 0, compilationMs: 0, installationMs: 0 };
   /** Requests that came to nothing, by place: each makes the next wait for twice the heat. */
   readonly #vain = new Map<number, number>();
@@ -196,9 +198,9 @@ export class Translation {
     this.#heat.set(key, heat);
     if (++this.#samples % HALF_LIFE === 0) this.#cool();
     if (heat < THRESHOLD << (this.#vain.get(key) ?? 0) || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
-    this.#asked.add(key);
-    const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
-    return { host, mode, linearPage, view: seen & ~MODE_MASK };
+    const request = { host, mode, linearPage: view.getBigUint64(sample, true) & ~0xfffn, view: seen & ~MODE_MASK };
+    this.#asked.set(key, request);
+    return request;
   }
 
   #isIdle(): boolean {
@@ -249,9 +251,26 @@ export class Translation {
       this.#sum.regions++;
       this.#sum.translated += plan.instructions;
       if (!this.regions.install(plan, exports[n] as RegionFunction)) this.#sum.refused++;
+      this.#tell(plan);
     });
     this.#sum.translationMs += ms;
     this.#sum.compilationMs += compileMs;
     this.#sum.installationMs += performance.now() - start;
+  }
+
+  /** Tells the observer of a region, in the addresses at which it was asked for. */
+  #tell({ name, mode, entries, ranges }: RegionPlan): void {
+    const { observer, base } = this.#h;
+    const [first] = entries;
+    const request = first && this.#asked.get(placeOf(first.host, mode));
+    if (!observer || !first || !request) return;
+    const linear = (page: number, host: number): bigint =>
+      BigInt.asUintN(64, request.linearPage + BigInt(page - first.page) + BigInt(host & 0xfff));
+    observer.regionTaken({
+      name,
+      linear: linear(first.page, first.host),
+      isUser: isUserCode(request.view, base, mode, request.linearPage),
+      parts: ranges.map(({ host, page, length }) => ({ linear: linear(page, host), length })),
+    });
   }
 }

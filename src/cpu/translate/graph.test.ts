@@ -129,9 +129,9 @@ describe("a region's graph", () => {
   it("has no range that lies in two pages", () => {
     const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 3 - 5)], [PAGE + 2]: [RET] } });
     expect(graph.ranges).toEqual([
-      { host: PAGE, length: 5 },
-      { host: 2 * PAGE - 3, length: 3 },
-      { host: 2 * PAGE, length: 3 },
+      { host: PAGE, page: 0, length: 5 },
+      { host: 2 * PAGE - 3, page: 0, length: 3 },
+      { host: 2 * PAGE, page: PAGE, length: 3 },
     ]);
   });
 

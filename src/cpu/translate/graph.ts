@@ -40,9 +40,10 @@ export interface RegionGraph {
   readonly pages: readonly { readonly pages: number; readonly host: number }[];
 }
 
-/** Some bytes of code in host memory; a range lies in one page. */
+/** Some bytes of code in host memory; a range lies in one page, which begins at the delta `page`. */
 export interface CodeRange {
   readonly host: number;
+  readonly page: number;
   readonly length: number;
 }
 
@@ -226,21 +227,22 @@ class Discovery {
   /** An instruction's bytes, which may lie in two pages. */
   #spansOf({ delta, host, length }: GuestInstruction): readonly CodeRange[] {
     const inFirst = Math.min(length, 0x1000 - (host & 0xfff));
-    if (inFirst === length) return [{ host, length }];
+    const page = delta & ~0xfff;
+    if (inFirst === length) return [{ host, page, length }];
     return [
-      { host, length: inFirst },
-      { host: this.#host((delta | 0xfff) + 1), length: length - inFirst },
+      { host, page, length: inFirst },
+      { host: this.#host(page + 0x1000), page: page + 0x1000, length: length - inFirst },
     ];
   }
 
   #ranges(blocks: readonly Block[]): CodeRange[] {
-    const ranges: { host: number; length: number }[] = [];
+    const ranges: { host: number; page: number; length: number }[] = [];
     const spans = blocks.flatMap((b) => b.instructions.flatMap((i) => this.#spansOf(i))).sort((a, b) => a.host - b.host);
-    for (const { host, length } of spans) {
+    for (const { host, page, length } of spans) {
       const last = ranges.at(-1);
       const joins = last !== undefined && host <= last.host + last.length && host >>> 12 === last.host >>> 12;
       if (joins) last.length = Math.max(last.length, host + length - last.host);
-      else ranges.push({ host, length });
+      else ranges.push({ host, page, length });
     }
     return ranges;
   }

@@ -3,8 +3,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
+import type { ExecutionObserver, GuestPlace, ObservedRegion } from "../engine/observer.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
-import type { TranslatorClient } from "../engine/translation.ts";
+import type { RegionExitCounts, RegionRequest, TranslatorClient } from "../engine/translation.ts";
 import { RegionTranslator } from "./translator.ts";
 
 const RAM = 1 << 20;
@@ -20,19 +21,35 @@ beforeAll(() => {
   program = new ProgramGenerator();
 });
 
+/** Keeps what it is told. */
+class Witness implements ExecutionObserver {
+  readonly regions: ObservedRegion[] = [];
+  readonly places: GuestPlace[] = [];
+  regionTaken(region: ObservedRegion): void {
+    this.regions.push(region);
+  }
+  sampled(count: number, place: (index: number) => GuestPlace): void {
+    for (let i = 0; i < count; i++) this.places.push(place(i));
+  }
+}
+
 /** Flat 32-bit protected mode without paging; each exception's handler halts at HANDLERS + 16 × vector. */
 class Machine {
   readonly memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
   readonly cpu: Processor;
   readonly #translator = new RegionTranslator(program);
+  readonly witness = new Witness();
+  /** Whether hot code is translated, at once. */
+  translatesHotCode = false;
   #client: TranslatorClient | undefined;
 
   constructor(code: readonly number[]) {
-    const translator = (client: TranslatorClient): { request: () => void } => {
+    const translator = (client: TranslatorClient): { request: (requests: readonly RegionRequest[]) => void } => {
       this.#client = client;
-      return { request: () => {} };
+      return { request: (requests) => this.translatesHotCode && this.#translate(requests) };
     };
-    this.cpu = new Processor({ program: program.interpreter(), memory: this.memory, host: NO_DEVICES, translator });
+    const observer = this.witness;
+    this.cpu = new Processor({ program: program.interpreter(), memory: this.memory, host: NO_DEVICES, translator, observer });
     DESCRIPTORS.forEach((d, i) => this.memory.writeUint64(AT.gdt + i * 8, d));
     for (let vector = 0; vector < 32; vector++) {
       this.memory.write(HANDLERS + vector * 16, Uint8Array.of(HLT));
@@ -62,16 +79,36 @@ class Machine {
     this.start(registers);
     expect(this.cpu.run(1000)).toBe("halt");
     this.start(registers);
-    const client = this.#client!;
     const { context } = this.cpu;
     const host = this.memory.hostOffset(AT.code, 1);
     const request = { host, mode: context.get32("mode"), linearPage: BigInt(AT.code), view: context.get32("tlbView") };
-    const batch = this.#translator.translate(client.memory.buffer, client.base, [request]);
-    client.accept(batch ?? expect.fail("nothing was translated"));
+    this.#translate([request]);
     expect(this.cpu.translation!.regions.size).toBe(1);
     // Without a flush: the TLB as the first run left it.
     expect(this.cpu.run(1000)).toBe("halt");
     return this.cpu.registers.get("rip");
+  }
+
+  /** As a third time; → why regions were left in it. */
+  again(registers: Readonly<Record<string, bigint>>, prepare: (registers: Processor["registers"]) => void = () => {}): RegionExitCounts {
+    const before = this.cpu.translation!.statistics.exits;
+    this.start(registers);
+    prepare(this.cpu.registers);
+    this.cpu.registers.commit();
+    expect(this.cpu.run(1000)).toBe("halt");
+    const { memory, instruction, handler, refused } = this.cpu.translation!.statistics.exits;
+    return {
+      memory: memory - before.memory,
+      instruction: instruction - before.instruction,
+      handler: handler - before.handler,
+      refused: refused - before.refused,
+    };
+  }
+
+  #translate(requests: readonly RegionRequest[]): void {
+    const client = this.#client!;
+    client.accept(this.#translator.translate(client.memory.buffer, client.base, requests) ?? expect.fail("nothing was translated"));
+    client.done(requests);
   }
 }
 
@@ -103,5 +140,38 @@ describe("a region of 32-bit code", () => {
     const m = new Machine([0x01, 0xc8, 0x83, 0xd2, 0x00, 0x49, 0x75, 0xf8, HLT]);
     expect(m.twice({ rax: 0xffff_fff0n, rcx: 100n, rdx: 0n })).toBe(BigInt(AT.code + 9));
     expect([m.cpu.registers.get("rax"), m.cpu.registers.get("rdx")]).toEqual([BigInt(5050 - 16), 1n]);
+  });
+});
+
+describe("what is told of regions", () => {
+  it("is why they were left", () => {
+    // `div ecx` · `hlt`, whose handler is called; then a division by zero.
+    const division = new Machine([0xf7, 0xf1, HLT]);
+    division.twice({ rcx: 1n, rdx: 0n });
+    expect(division.again({ rcx: 1n, rdx: 0n })).toEqual({ memory: 0, instruction: 0, handler: 1, refused: 0 });
+    expect(division.again({ rcx: 0n, rdx: 0n })).toEqual({ memory: 0, instruction: 1, handler: 0, refused: 0 });
+    // `mov eax, [ebx]` · `hlt` with an empty TLB; then with a segment that has a limit.
+    const load = new Machine([0x8b, 0x03, HLT]);
+    load.twice({ rbx: 0x5000n });
+    expect(load.again({ rbx: 0x5000n })).toEqual({ memory: 1, instruction: 0, handler: 0, refused: 0 });
+    const limited = { selector: SELECTOR.small, base: 0n, limit: 0xffff, access: 0x4093 };
+    const refused = load.again({ rbx: 0x5000n }, (r) => r.setSegment("ds", limited));
+    expect(refused).toEqual({ memory: 0, instruction: 0, handler: 0, refused: 1 });
+  });
+
+  it("is where they are, and where the interpreter was before", () => {
+    // `jmp` to the next page · there `dec ecx` · `jnz` to it · `hlt`
+    const m = new Machine([0xe9, 0xfb, 0x0f, 0x00, 0x00]);
+    m.memory.write(AT.code + 0x1000, Uint8Array.of(0x49, 0x75, 0xfd, HLT));
+    m.start({ rcx: 300_000n });
+    m.translatesHotCode = true;
+    for (let exit = "budget"; exit !== "halt"; exit = m.cpu.run(10_000)) expect(exit).toBe("budget");
+    const loop = BigInt(AT.code + 0x1000);
+    expect(m.witness.regions).toEqual([
+      { name: expect.stringMatching(/^region /), linear: loop, isUser: false, parts: [{ linear: loop, length: 4 }] },
+    ]);
+    expect(m.witness.places.length).toBeGreaterThan(20);
+    expect(m.witness.places.every(({ linear, isUser }) => linear === loop && !isUser)).toBe(true);
+    expect(m.cpu.translation!.statistics.instructions).toBeGreaterThan(100_000);
   });
 });

@@ -6,18 +6,15 @@ import { readFile } from "node:fs/promises";
 import { MessageChannel } from "node:worker_threads";
 import type { ByteStore } from "../../disk/byte-store.ts";
 import type { DiskConfig } from "../../machine/attachments.ts";
-import type { HostClock } from "../../machine/machine.ts";
 import type { LogFile, ThreadPlatform } from "../../machine/thread.ts";
 import { VmError } from "../../support/errors.ts";
 import { EMBEDDED_GUEST, readBootFile } from "./boot-files.ts";
+import { nodeClock } from "./clock.ts";
 import { openFileStore, type FileStore } from "./file-store.ts";
 import { checkHostMemory } from "./host-memory.ts";
 import { ioError } from "./io-error.ts";
 import { threadTranslator } from "./translator-thread.ts";
 import { prepareV8 } from "./v8.ts";
-
-/** The host's clocks; nanoseconds since this thread began, exact to below a microsecond. */
-export const nodeClock: HostClock = { nowNs: () => performance.now() * 1e6, wallClockMs: () => Date.now() };
 
 /** What one machine's thread needs; not shared between machines. Begins at once to load the interpreter. */
 export function nodeThreadPlatform(): ThreadPlatform {
@@ -34,6 +31,7 @@ export function nodeThreadPlatform(): ThreadPlatform {
     release,
     openDisk: (disk) => openDisk(disk, open),
     openLog,
+    startProfiler: async (intervalUs) => (await import("./thread-profiler.ts")).startProfiler(intervalUs),
     fillRandom: (into) => void randomFillSync(into),
     scheduleSoon: (task) => void setImmediate(task),
     scheduleAfter: (delayNs, task) => {
@@ -78,19 +76,19 @@ async function release(bytes: Uint8Array): Promise<void> {
   await closed;
 }
 
-function openLog(path: string): LogFile {
+function openLog(role: "serial console" | "profile", path: string): LogFile {
   let fd: number;
   try {
     fd = openSync(path, "w");
   } catch (error) {
-    throw ioError("FILE_NOT_FOUND", "write the serial console to", path, error);
+    throw ioError("FILE_NOT_FOUND", `write the ${role} to`, path, error);
   }
   return {
     write: (bytes) => {
       try {
         for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
       } catch (error) {
-        throw ioError("DISK_IO", "write the serial console to", path, error);
+        throw ioError("DISK_IO", `write the ${role} to`, path, error);
       }
     },
     close: () => closeSync(fd),
