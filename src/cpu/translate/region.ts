@@ -450,27 +450,35 @@ class RegionBuilder extends RegionSem {
     return this.collect(() => {
       this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
       this.set(this.#next, this.#copy);
-      const refuse = (c: Expr): void => {
-        this.if(c, () => {
-          this.#count("regionRefusals");
-          this.br(this.#done);
-        });
-      };
-      this.#checkPages(refuse);
-      for (const segment of this.segments.flat) refuse(this.not(this.#isUnlimited(segment, true)));
-      for (const segment of this.segments.unlimited) refuse(this.not(this.#isUnlimited(segment, false)));
+      this.#checkPages();
+      const { flat, unlimited } = this.segments;
+      const limited = [
+        ...Array.from(flat, (segment) => this.not(this.#isUnlimited(segment, true))),
+        ...Array.from(unlimited, (segment) => this.not(this.#isUnlimited(segment, false))),
+      ];
+      this.#refuseIf(limited);
+    });
+  }
+
+  /** To the entry's copy when one of these holds. */
+  #refuseIf(conditions: readonly Expr[]): void {
+    if (conditions.length === 0) return;
+    const any = conditions.reduce((all, one) => this.or(all, one));
+    this.if(any, () => {
+      this.#count("regionRefusals");
+      this.br(this.#done);
     });
   }
 
   /** As long as the jump cache holds what it held, its addresses lead where they led. */
-  #checkPages(refuse: (c: Expr) => void): void {
+  #checkPages(): void {
     const { pages } = this.#graph;
     if (pages.length === 0) return;
     const tag = this.loadSlot("i64.load", slot("jumpTag"));
     const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
     const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
     this.if(this.not(isKnown), () => {
-      pages.forEach(({ pages: distance }, n) => refuse(this.#isElsewhere(distance, n)));
+      this.#refuseIf(pages.map(({ pages: distance }, n) => this.#isElsewhere(distance, n)));
       this.store("i64.store", this.#side, tag, SEEN.tag);
       this.store("i64.store", this.#side, this.#origin, SEEN.origin);
     });
