@@ -1,7 +1,7 @@
 // The portable entry: everything but a host. `node.ts` adds Node's.
 export { MACHINE_OPTIONS, resolveConfig } from "./machine/config.ts";
 export type { BoardName, DeviceName, EngineChoice, EntryName, FileSource, MachineConfig, ResolvedMachineConfig } from "./machine/config.ts";
-export type { DiskConfig, SerialTarget } from "./machine/attachments.ts";
+export type { DiskConfig, SerialTarget, SymbolSource } from "./machine/attachments.ts";
 export type { MachineEnd, MachineStatistics } from "./machine/machine.ts";
 export { failureOf } from "./sdk/failure.ts";
 export { openMachine } from "./sdk/machine.ts";

@@ -326,6 +326,30 @@ describe("the command line", () => {
     expect([world.status, world.stderr.text]).toEqual([0, ""]);
   });
 
+  it("writes a profile, and says what is wrong with it without being asked", async () => {
+    const symbols = "ffffffff81c00000 T entry_SYSCALL_64\n";
+    const world = await nido(
+      ({ config, host }) => {
+        expect(config).toMatchObject({ profile: "out", symbols: [{ file: "map" }, { file: "map", bias: 0x1000n }] });
+        host.log.warnOnce("odd", "odd");
+        host.ended({ kind: "powerOff" });
+      },
+      ["run", "--profile", "out", "--symbols", "map", "--symbols", "map@0x1000"],
+      ({ platform }) => {
+        platform.files.set("map", bytes(symbols));
+        platform.hostProfile = {
+          nodes: [{ id: 1, callFrame: { functionName: "(root)", scriptId: "0", url: "", lineNumber: -1, columnNumber: -1 } }],
+          startTime: 0,
+          endTime: 9,
+          samples: [1],
+          timeDeltas: [5],
+        };
+      },
+    );
+    expect([world.status, world.stderr.text]).toEqual([0, "nido: odd\n"]);
+    expect(JSON.parse(new TextDecoder().decode(world.platform.files.get("out")))).toMatchObject({ endTime: 9, timeDeltas: [5] });
+  });
+
   it("says that a machine could not be built, once the terminal is sane again", async () => {
     const world = new World(
       () => {

@@ -12,6 +12,7 @@ it("tells what a processor did, in figures", () => {
       tlbMisses: 1,
       pageWalks: 2,
       tlbFlushes: 3,
+      localFlushes: 12,
       pageFlushes: 4,
       jumpMisses: 5,
       decoded: 6,
@@ -43,7 +44,7 @@ it("tells what a processor did, in figures", () => {
     "Exits: 66 to code elsewhere, 10 at memory accesses, 9 at other instructions, 8 behind called instructions, 7 refused at the entry.",
     "Regions: 20 of 30 places asked for, with 400 instructions; 2 refused, 3 invalidated, 1 revived, 0 given up for room.",
     "Time: 12 ms to translate in the background, 7 ms of it to compile; 1 ms to take in.",
-    "TLB: 1 misses, 2 page walks, emptied 3 times, 4 pages forgotten singly.",
+    "TLB: 1 misses, 2 page walks, emptied 3 times, 12 times but for global pages, 4 pages forgotten singly.",
     "Decoded: 6 blocks; 7 dropped because they were written, all of them 8 times; 5 jump cache misses.",
     "Events: 9 exceptions, 10 of them page faults; 11 interrupts.",
   ]);

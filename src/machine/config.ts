@@ -117,7 +117,7 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
   timeout: duration({ describe: "How long the machine may run.", otherwise: "no limit" }, { min: 1, max: 24 * 86_400_000 }),
   profile: path({
     describe:
-      "Samples where the host's time goes and writes it as a .cpuprofile: guest functions, devices, idleness. The first 16 minutes.",
+      "Samples where the host's time goes and writes it as a .cpuprofile: guest functions, devices, idleness. A sample a millisecond, the first million.",
     otherwise: "none",
   }),
   symbols: list(symbolsOption({ describe: "Names of guest code for the profile.", otherwise: "none, addresses instead" }), 64),

@@ -46,7 +46,9 @@ export interface ThreadPlatform {
 
 /** A profiler at work. */
 export interface RunningProfiler {
-  /** Ends it; its times are microseconds of the platform's clock. Once. */
+  /** What was sampled since the last time; it goes on. Times are microseconds of the platform's clock. */
+  next(): Promise<CpuProfile>;
+  /** The same, and it ends. Once. */
   stop(): Promise<CpuProfile>;
 }
 
@@ -146,7 +148,7 @@ export class MachineThread {
     const machine = await this.#create({ ...config, command: command ?? config.command }, this.#host(files));
     // Before the guest takes memory of its own.
     for (const bytes of [files.kernel, files.initrd]) if (bytes !== undefined) await this.#platform.release(bytes);
-    await files.profiling?.start();
+    await files.profiling?.start(() => machine.systemCallEntry);
     if (this.#over) return machine.stop();
     this.#machine = machine;
     this.#post({ type: "started" });
@@ -255,7 +257,7 @@ export class MachineThread {
 
   async #writeProfile(): Promise<VmError | undefined> {
     try {
-      await this.#files?.profiling?.finish(this.#machine?.systemCallEntry ?? 0n);
+      await this.#files?.profiling?.finish();
       return undefined;
     } catch (error) {
       return asVmError(error);

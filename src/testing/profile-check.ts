@@ -26,7 +26,8 @@ export function timeBelow(profile: CpuProfile, ...way: readonly string[]): numbe
   const byId = new Map(profile.nodes.map((node) => [node.id, node]));
   const own = new Map<number, number>();
   profile.samples.forEach((id, i) => own.set(id, (own.get(id) ?? 0) + profile.timeDeltas[i]!));
-  const callees = ({ children = [] }: ProfileNode): ProfileNode[] => children.map((id) => byId.get(id)!);
+  const callees = ({ children = [] }: ProfileNode): ProfileNode[] =>
+    children.map((id) => byId.get(id)).filter((node) => node !== undefined);
   const sum = (node: ProfileNode): number => callees(node).reduce((time, child) => time + sum(child), own.get(node.id) ?? 0);
   const fits = ({ callFrame: { functionName } }: ProfileNode, name: string): boolean =>
     name.endsWith("*") ? functionName.startsWith(name.slice(0, -1)) : functionName === name;

@@ -122,7 +122,7 @@ export class ScriptedPlatform implements Platform {
 
 function profilerOf(profile: CpuProfile | undefined): RunningProfiler {
   if (profile === undefined) throw new Error("the profile was taken away");
-  return { stop: async () => profile };
+  return { next: async () => profile, stop: async () => profile };
 }
 
 function later(task: () => void): void {

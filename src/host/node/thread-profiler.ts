@@ -13,13 +13,22 @@ export async function startProfiler(intervalUs: number): Promise<RunningProfiler
   await session.post("Profiler.setSamplingInterval", { interval: intervalUs });
   await session.post("Profiler.start");
   // V8 counts from where process.hrtime does.
-  const offsetUs = Number(process.hrtime.bigint()) / 1000 - nodeClock.nowNs() / 1000;
+  const offsetUs = Math.round(Number(process.hrtime.bigint()) / 1000 - nodeClock.nowNs() / 1000);
+  const sampled = async (): Promise<CpuProfile> => {
+    const { profile } = await session.post("Profiler.stop");
+    const { nodes, startTime, endTime, samples = [], timeDeltas = [] } = profile;
+    return { nodes, samples, timeDeltas, startTime: startTime - offsetUs, endTime: endTime - offsetUs };
+  };
   return {
+    next: async () => {
+      const profile = await sampled();
+      await session.post("Profiler.start");
+      return profile;
+    },
     stop: async () => {
-      const { profile } = await session.post("Profiler.stop");
+      const profile = await sampled();
       session.disconnect();
-      const { nodes, startTime, endTime, samples = [], timeDeltas = [] } = profile;
-      return { nodes, samples, timeDeltas, startTime: startTime - offsetUs, endTime: endTime - offsetUs } satisfies CpuProfile;
+      return profile;
     },
   };
 }

@@ -45,7 +45,7 @@ describe("the recorder of a run", () => {
     const { at } = recorder();
     const seen = new Map<number, number>();
     for (let slice = 0; slice < 8000; slice++) at(slice).sampled(8, (i) => (seen.set(i, (seen.get(i) ?? 0) + 1), place(i)));
-    expect([...seen.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(seen.size).toBe(8);
     for (const times of seen.values()) expect(Math.abs(times - 1000)).toBeLessThan(200);
   });
 

@@ -25,7 +25,7 @@ export class RunRecorder implements ExecutionObserver {
 
   /**
    * @param spacingUs two places are never remembered within less
-   * @param most places that are remembered; there are none behind them
+   * @param most places that are remembered until they are forgotten
    */
   constructor(nowUs: () => number, spacingUs: number, most: number) {
     this.#nowUs = nowUs;
@@ -67,6 +67,11 @@ export class RunRecorder implements ExecutionObserver {
     if (Math.min(after, before) > withinUs) return undefined;
     const index = after <= withinUs ? next : next - 1;
     return { linear: this.#places[index]!, isUser: this.#users[index] === 1 };
+  }
+
+  /** Forgets all places. */
+  forgetPlaces(): void {
+    this.#count = 0;
   }
 
   /** Index of the first place at or after a time. */

@@ -4,7 +4,7 @@ import { profileFaults, timeBelow } from "../../testing/profile-check.ts";
 import type { CallFrame, CpuProfile } from "./cpu-profile.ts";
 import { GuestSymbols } from "./guest-symbols.ts";
 import { RunRecorder } from "./recorder.ts";
-import { rewriteProfile } from "./rewrite.ts";
+import { GuestProfile } from "./rewrite.ts";
 
 const FILE = "file:///opt/nido/dist";
 const js = (functionName: string, path: string): CallFrame => ({
@@ -67,7 +67,13 @@ class Run {
   }
 
   profile(stacks: readonly (readonly CallFrame[])[], timeDeltas?: number[]): CpuProfile {
-    const profile = rewriteProfile(hostProfile(stacks, timeDeltas), this.recorder, symbols());
+    return this.profileOf(hostProfile(stacks, timeDeltas));
+  }
+
+  profileOf(...parts: readonly CpuProfile[]): CpuProfile {
+    const guest = new GuestProfile(this.recorder, symbols());
+    for (const part of parts) guest.add(part);
+    const profile = guest.finish();
     expect(profileFaults(profile)).toEqual([]);
     return profile;
   }
@@ -143,6 +149,18 @@ describe("the guest's profile", () => {
     expect([profile.timeDeltas, timeBelow(profile)]).toEqual([[1000, 2000, 0, 1000], 4000]);
   });
 
+  it("comes in parts, between which the host was busy with itself", () => {
+    const run = new Run().region("region a", 0x40_1000n, true);
+    const first = hostProfile([[...RUN, wasm("region a")], [TURN]]);
+    const second = { ...hostProfile([[...RUN, wasm("region a")], [TURN]]), startTime: 9000, endTime: 11_500 };
+    const profile = run.profileOf(first, second);
+    expect([profile.startTime, profile.endTime]).toEqual([0, 11_500]);
+    expect(timeBelow(profile, "guest user", "translated", "main")).toBe(2000);
+    // The rest of the first part after its last sample, and the pause.
+    expect(timeBelow(profile, "host", "profiler")).toBe(1000 + 6000);
+    expect(timeBelow(profile)).toBe(11_000);
+  });
+
   it("comes of an empty profile, and of one whose ids are wrong", () => {
     expect(new Run().profile([]).samples).toEqual([]);
     const cyclic: CpuProfile = {
@@ -155,8 +173,7 @@ describe("the guest's profile", () => {
       samples: [2, 99],
       timeDeltas: [5, 5],
     };
-    const profile = rewriteProfile(cyclic, new Run().recorder, symbols());
-    expect(profileFaults(profile)).toEqual([]);
+    const profile = new Run().profileOf(cyclic);
     expect([timeBelow(profile, "host", "#runTurn"), timeBelow(profile, "(program)")]).toEqual([5, 5]);
   });
 });

@@ -8,8 +8,10 @@
 //           └─ (idle), (program), (garbage collector)
 //
 // The shapes of what comes in (V8's): a JavaScript frame has a file or node: as its url, a WebAssembly one wasm://; a region's function
-// is named as the region, the interpreter's loop `run`, everything else of it as its routine or handler. V8 sometimes does not hear of
-// code that was optimized in the background, whose time is then its caller's: so the loop begins where it is called.
+// is named as the region, the interpreter's loop `run`, everything else of it as its routine or handler. V8's profiler sometimes does not
+// hear of code that was optimized in the background, whose time is then its caller's: so the loop begins where it is called.
+//
+// The host's profile comes in parts, for the same reason (each begins with a look at all code) and to bound what is held of it.
 import type { GuestPlace, ObservedRegion } from "../../cpu/engine/observer.ts";
 import { type CallFrame, CallTree, type CpuProfile, frameNamed, type ProfileNode } from "./cpu-profile.ts";
 import type { GuestSymbols } from "./guest-symbols.ts";
@@ -41,41 +43,79 @@ const INTERPRETER: Owner = { kind: "interpreter", name: "", frames: [] };
 
 const isWasm = ({ url }: CallFrame): boolean => url.startsWith("wasm://");
 
-/** The guest's profile. Of the same times as the host's, whose clock is the recorder's. */
-export function rewriteProfile(host: CpuProfile, recorder: RunRecorder, symbols: GuestSymbols): CpuProfile {
-  return new Rewriting(host, recorder, symbols).run();
-}
-
-class Rewriting {
-  readonly #host: CpuProfile;
+/** The guest's profile under construction. */
+export class GuestProfile {
   readonly #recorder: RunRecorder;
   readonly #symbols: GuestSymbols;
   readonly #tree = new CallTree();
-  readonly #owners = new Map<number, Owner>();
-  /** Nodes of the new tree by those of the host's, where time plays no part. */
-  readonly #fixed = new Map<number, number>();
+  readonly #samples: number[] = [];
+  readonly #timeDeltas: number[] = [];
+  #startUs: number | undefined;
+  /** Time of the last sample. */
+  #toldUs = 0;
+  #endUs = 0;
 
-  constructor(host: CpuProfile, recorder: RunRecorder, symbols: GuestSymbols) {
-    this.#host = host;
+  constructor(recorder: RunRecorder, symbols: GuestSymbols) {
     this.#recorder = recorder;
     this.#symbols = symbols;
   }
 
-  run(): CpuProfile {
-    this.#sort();
-    const { samples, timeDeltas, startTime } = this.#host;
-    const result = { samples: new Array<number>(samples.length), timeDeltas: new Array<number>(samples.length) };
-    let [now, told] = [startTime, startTime];
-    samples.forEach((sample, i) => {
-      now += timeDeltas[i] ?? 0;
-      const node = this.#nodeFor(sample, now);
-      this.#tree.hit(node);
-      result.samples[i] = node;
-      // V8's clock may seem to go back between samples; viewers want times in order.
-      result.timeDeltas[i] = Math.max(0, now - told);
-      told = Math.max(told, now);
+  /** How many samples it has. */
+  get size(): number {
+    return this.#samples.length;
+  }
+
+  /** Adds a host's profile of the next stretch of time, whose clock is the recorder's. */
+  add(host: CpuProfile): void {
+    if (this.#startUs === undefined) this.#startUs = this.#toldUs = host.startTime;
+    else this.#pause(host.startTime);
+    const part = new Part(host, this.#recorder, this.#symbols, this.#tree);
+    let now = host.startTime;
+    host.samples.forEach((sample, i) => {
+      now += host.timeDeltas[i] ?? 0;
+      this.#sample(part.nodeFor(sample, now), now);
     });
-    return { nodes: this.#tree.nodes, startTime, endTime: Math.max(told, this.#host.endTime), ...result };
+    this.#endUs = Math.max(this.#toldUs, host.endTime);
+  }
+
+  /** The profile of everything that was added. */
+  finish(): CpuProfile {
+    const [samples, timeDeltas] = [this.#samples, this.#timeDeltas];
+    return { nodes: this.#tree.nodes, startTime: this.#startUs ?? 0, endTime: this.#endUs, samples, timeDeltas };
+  }
+
+  /** From the end of one part to the beginning of the next the host was busy with profiling. */
+  #pause(untilUs: number): void {
+    const node = this.#tree.path(this.#tree.root, [frameNamed("host"), frameNamed("profiler")]);
+    this.#sample(node, this.#endUs);
+    this.#sample(node, untilUs);
+  }
+
+  #sample(node: number, atUs: number): void {
+    this.#tree.hit(node);
+    this.#samples.push(node);
+    // V8's clock may seem to go back between samples; viewers want times in order.
+    this.#timeDeltas.push(Math.max(0, atUs - this.#toldUs));
+    this.#toldUs = Math.max(this.#toldUs, atUs);
+  }
+}
+
+/** One host's profile on its way into the guest's. */
+class Part {
+  readonly #host: CpuProfile;
+  readonly #recorder: RunRecorder;
+  readonly #symbols: GuestSymbols;
+  readonly #tree: CallTree;
+  readonly #owners = new Map<number, Owner>();
+  /** Nodes of the new tree by those of the host's, where time plays no part. */
+  readonly #fixed = new Map<number, number>();
+
+  constructor(host: CpuProfile, recorder: RunRecorder, symbols: GuestSymbols, tree: CallTree) {
+    this.#host = host;
+    this.#recorder = recorder;
+    this.#symbols = symbols;
+    this.#tree = tree;
+    this.#sort();
   }
 
   /** Finds the owner of every node of the host's profile. */
@@ -112,7 +152,8 @@ class Rewriting {
     return { ...above, frames: [...above.frames, frame] };
   }
 
-  #nodeFor(sample: number, nowUs: number): number {
+  /** The new tree's node for a sample of the host's. */
+  nodeFor(sample: number, nowUs: number): number {
     const known = this.#fixed.get(sample);
     if (known !== undefined) return known;
     const owner = this.#owners.get(sample);
