@@ -98,9 +98,9 @@ describe("a region's graph", () => {
     const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 2 - 5)], [PAGE - 2]: [0xb8, 1, 0, 0, 0], [PAGE + 3]: [RET] } });
     expect(graph.blocks.flatMap((b) => b.instructions.map((i) => i.delta))).toEqual([0, PAGE - 2, PAGE + 3]);
     expect(graph.ranges).toEqual([
-      { host: PAGE, length: 5 },
-      { host: 2 * PAGE - 2, length: 2 },
-      { host: 2 * PAGE, length: 4 },
+      { host: PAGE, page: 0, length: 5 },
+      { host: 2 * PAGE - 2, page: 0, length: 2 },
+      { host: 2 * PAGE, page: PAGE, length: 4 },
     ]);
   });
 
