@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { ROOT, setUp } from "../scripts/setup.mjs";
 import { peer } from "../test/peers.ts";
 import { verdicts } from "./workloads/criteria.ts";
-import { nodeBinary, nodeVersion } from "./workloads/npm-packages.ts";
+import { nodeBinary, nodeVersion } from "../scripts/npm-packages.ts";
 import { HELP, type Options, readOptions } from "./workloads/options.ts";
 import { programVersions } from "./workloads/programs.ts";
 import { SessionRunner } from "./workloads/session.ts";

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { type CpioEntry, packCpio } from "../../guest/build/cpio.mjs";
 import { ROOT } from "../../scripts/setup.mjs";
 import { kernel, type KernelName, whyMissing } from "../../test/boot/kernels.ts";
-import { CACHE } from "./npm-packages.ts";
+import { CACHE } from "../../scripts/npm-packages.ts";
 import type { Guest } from "./sides.ts";
 
 const SOURCES = join(ROOT, "bench/workloads/guest");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type CpioEntry } from "../../guest/build/cpio.mjs";
 import { type Apt, openApt, type PackageRecord, unpack } from "../../guest/build/apt.mjs";
 import { DIRECTORY, source, type Tree } from "./images.ts";
-import { CACHE } from "./npm-packages.ts";
+import { CACHE } from "../../scripts/npm-packages.ts";
 
 const SUITE = "bookworm";
 const ARCHITECTURE = "amd64";

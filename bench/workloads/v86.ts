@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../scripts/setup.mjs";
-import { npmPackage } from "./npm-packages.ts";
+import { npmPackage } from "../../scripts/npm-packages.ts";
 import type { Command } from "./run-guest.ts";
 import type { Guest } from "./sides.ts";
 

@@ -3,6 +3,8 @@
 import { ARENA_SIZE, HASH_MULTIPLIER } from "./layout.ts";
 
 const FIRST_LIMIT = 0x20_0000;
+/** Where hot code is translated: with the records every region is dropped, until its entry has been decoded again. */
+const FIRST_LIMIT_WITH_REGIONS = 0x80_0000;
 /** Decoding an instruction takes as long as running some twenty, so this leaves a seventh of the time for decoding again at most. */
 const EXECUTED_PER_DECODED_AGAIN = 128;
 /** Bits of the sets of blocks, which are inexact: two blocks may share a bit. */
@@ -20,11 +22,15 @@ export interface Filling {
 /** The size of the arena that is in use. */
 export class ArenaLimit {
   /** Bytes of records after which everything is to be dropped. */
-  bytes: number = FIRST_LIMIT;
+  bytes: number;
   #seen = new Uint8Array(2 ** (SET_BITS - 3));
   #seenBefore = new Uint8Array(2 ** (SET_BITS - 3));
   #again = 0;
   #wasTooSmall = false;
+
+  constructor(hasRegions = false) {
+    this.bytes = hasRegions ? FIRST_LIMIT_WITH_REGIONS : FIRST_LIMIT;
+  }
 
   /** Notes a block that was decoded from a host address. */
   note(host: number): void {

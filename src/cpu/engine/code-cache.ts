@@ -79,7 +79,7 @@ export class CodeCache {
   #next = 0;
   /** Blocks decoded in this slice. */
   #decoded = 0;
-  readonly #limit = new ArenaLimit();
+  readonly #limit: ArenaLimit;
   /** Instructions executed when everything was dropped last. */
   #retired = 0n;
   #blocks = 0;
@@ -103,6 +103,7 @@ export class CodeCache {
   constructor(host: CodeCacheHost) {
     this.#h = host;
     this.#words = new Int32Array(host.view.buffer);
+    this.#limit = new ArenaLimit(host.regions !== undefined);
   }
 
   /** A slice of execution begins. */

@@ -34,6 +34,22 @@ export const codeHost: Routine = implement(ROUTINE.codeHost, (b, base, lin) => {
   b.return(b.call(translate, base, view, lin, b.i32(ACCESS.fetch)));
 });
 
+/**
+ * Host address of the page at `lin` from which code can be executed, entered into the TLB; 0 when there is none. Raises nothing: nobody
+ * executes there yet. (base, lin, a page's first address)
+ */
+export const codePage: Routine = routine("code.page", ["i32", "i64"], "i32", (b, base, lin) => {
+  const view = b.load("i32.load", base, at("tlbView"));
+  const entry = entryOf(b, view, lin);
+  b.if(b.eq(lin, b.load("i64.load", entry, TLB.execute)), () => b.return(b.load("i32.load", entry, TLB.host)));
+  const host = b.callUnchecked(translate, base, view, lin, b.i32(ACCESS.fetch));
+  b.if(b.load("i32.load", base, at("fault")), () => {
+    b.store("i32.store", base, b.i32(0), at("fault"));
+    b.return(b.i32(0));
+  });
+  b.return(host);
+});
+
 const findRecord: Routine = routine("code.find", ["i32", "i32"], "i32", (b, base, host) => {
   const mode = b.load("i32.load", base, at("mode"));
   const index = b.variable(b.shrU(b.mul(host, HASH_MULTIPLIER | 0), HASH_SHIFT));

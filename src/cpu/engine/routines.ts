@@ -6,7 +6,7 @@ import { flushLocal, flushPage, flushTlb, newGeneration, refreshMode, updateAtte
 import { physicalToHost } from "../mmu/walk.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { deliverLongFault } from "./long-transfer.ts";
-import { codeHost, enter } from "./lookup.ts";
+import { codeHost, codePage, enter } from "./lookup.ts";
 import { deliverProtectedEvent } from "./protected-transfer.ts";
 
 /** Routines that engines and helpers call by name; those that they call themselves come along. */
@@ -20,6 +20,7 @@ export const ENGINE_ROUTINES: readonly Routine[] = [
   physicalToHost,
   enter,
   codeHost,
+  codePage,
   attend,
   resume,
   settle,

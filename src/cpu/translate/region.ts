@@ -12,13 +12,12 @@
 import { hostFunction } from "../ir/builder.ts";
 import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
 import { children } from "../ir/liveness.ts";
-import { ENTRY_USED, JUMP_CACHE, RECORD, TLB } from "../engine/layout.ts";
-import { enter, jumpSlot } from "../engine/lookup.ts";
+import { ENTRY_USED, JUMP_CACHE, RECORD } from "../engine/layout.ts";
+import { codePage, enter, jumpSlot } from "../engine/lookup.ts";
 import type { Handler } from "../isa/handlers.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
 import { SEG } from "../isa/sem.ts";
-import { entryOf } from "../mmu/access.ts";
 import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
 import { type Block, LIMITS, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
@@ -487,10 +486,8 @@ class RegionBuilder extends RegionSem {
   #isElsewhere(pages: number, n: number): Expr {
     const linear = this.linearOfDelta(pages << 12);
     const wrapped = this.long ? linear : this.zext(linear, 32);
-    const entry = entryOf(this, this.loadSlot("i32.load", slot("tlbView")), wrapped);
-    const tag = this.ne(this.load("i64.load", entry, TLB.execute), wrapped);
     const host = this.load("i32.load", this.#side, SEEN.hosts + 4 * n);
-    return this.or(tag, this.ne(this.load("i32.load", entry, TLB.host), host));
+    return this.ne(this.callDirectly(codePage, this.base(), wrapped), host);
   }
 
   /** Present, expand-up, writable data (code: any) without limit (SDM 3A §3.4.5.1), and, when asked, from address 0 on. */
