@@ -1,5 +1,5 @@
 // A growing buffer of WebAssembly code and the typed emitters over it.
-import { assert } from "../support/assert.ts";
+import { bug } from "../support/assert.ts";
 import { MEMORY_OPS, opcode } from "./opcodes.ts";
 
 /** Binary encodings of value types (WebAssembly Core §5.3.1). */
@@ -10,10 +10,18 @@ export type ValueType = keyof typeof VALUE_TYPE;
 /** A block type: nothing, or one result. */
 const EMPTY_BLOCK = 0x40;
 
+const encoder = new TextEncoder();
+const PLAIN_TEXT = /^[ -~]*$/;
+
 /** Instructions, or any other part of a module, in their binary form; every method appends and returns the same object. */
 export class Code {
-  #bytes = new Uint8Array(1024);
+  #bytes: Uint8Array;
   #length = 0;
+
+  /** @param capacity bytes that are there from the start; more come as they are needed */
+  constructor(capacity = 64) {
+    this.#bytes = new Uint8Array(capacity);
+  }
 
   /** Bytes so far. */
   get length(): number {
@@ -23,6 +31,13 @@ export class Code {
   /** What has been written: a view, valid until the next write. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** What has been written, for itself; this one is empty again and keeps its room. */
+  take(): Code {
+    const taken = new Code(this.#length).raw(this.bytes());
+    this.#length = 0;
+    return taken;
   }
 
   /** One byte; higher bits are cut off. */
@@ -68,6 +83,7 @@ export class Code {
 
   /** Signed LEB128 of a 64-bit integer. */
   s64(n: bigint): this {
+    if (n === BigInt.asIntN(32, n)) return this.s32(Number(n));
     let v = BigInt.asIntN(64, n);
     for (;;) {
       const b = Number(v & 0x7fn);
@@ -79,8 +95,14 @@ export class Code {
 
   /** UTF-8 text with its length (WebAssembly Core §5.2.4). */
   name(s: string): this {
-    const b = new TextEncoder().encode(s);
-    return this.u(b.length).raw(b);
+    // Nearly all names are short and plain.
+    if (s.length > 0x7f || !PLAIN_TEXT.test(s)) {
+      const b = encoder.encode(s);
+      return this.u(b.length).raw(b);
+    }
+    this.byte(s.length);
+    for (let i = 0; i < s.length; i++) this.byte(s.charCodeAt(i));
+    return this;
   }
 
   i32(n: number): this {
@@ -163,7 +185,7 @@ export class Code {
   /** A load or store at `offset`; the address (and value) are on the stack. Alignment is 2^0: guest data may lie anywhere. */
   memory(name: string, offset: number): this {
     const op = MEMORY_OPS.get(name);
-    assert(op, `no memory operator ${name}`);
+    if (!op) bug(`no memory operator ${name}`);
     if (op[0] > 0xff) this.byte(0xfd).u(op[0] & 0xff);
     else this.byte(op[0]);
     return this.u(0).u(offset);
@@ -172,11 +194,10 @@ export class Code {
   /** Any other operator by name, with its lane or shuffle immediate. */
   op(name: string, imm?: number | Uint8Array): this {
     const o = opcode(name);
-    assert(o, `no operator ${name}`);
-    if (o.plain !== undefined) return this.byte(o.plain);
-    this.byte(0xfd).u(o.simd ?? 0);
-    if (imm instanceof Uint8Array) this.raw(imm);
-    else if (name.includes("_lane")) this.byte(imm ?? 0);
-    return this;
+    if (!o) bug(`no operator ${name}`);
+    if (!o.isSimd) return this.byte(o.code);
+    this.byte(0xfd).u(o.code);
+    if (!o.takesImmediate) return this;
+    return imm instanceof Uint8Array ? this.raw(imm) : this.byte(imm ?? 0);
   }
 }

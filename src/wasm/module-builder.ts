@@ -20,6 +20,9 @@ interface FunctionImport {
   readonly type: number;
 }
 
+/** Bytes that small parts find room in. */
+const ROOM = 256;
+
 /** A module under construction. The order is: imports, `declare` for every function, `define` for each of them, `finish`. */
 export class ModuleBuilder {
   readonly #types: string[] = [];
@@ -96,7 +99,8 @@ export class ModuleBuilder {
   /** The module's bytes. Every declared function must have been defined. */
   finish(): Uint8Array {
     const functions = this.#functions.map(defined);
-    const out = new Code().raw(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
+    const size = functions.reduce((n, f) => n + f.code.length + ROOM, 0);
+    const out = new Code(size + 2 * ROOM).raw(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
     section(out, 1, this.#typeCode.length, (c) => this.#typeCode.forEach((t) => c.raw(t.bytes())));
     this.#writeImports(out);
     section(out, 3, functions.length, (c) => functions.forEach((f) => c.u(f.type)));
@@ -110,7 +114,7 @@ export class ModuleBuilder {
         for (const f of table) c.u(f);
       });
     }
-    section(out, 10, functions.length, (c) => functions.forEach((f) => writeBody(c, f)));
+    section(out, 10, functions.length, (c) => functions.forEach((f) => writeBody(c, f)), size);
     if (this.#names.size > 0) this.#writeNames(out);
     for (const { name, bytes } of this.#custom) customSection(out, new Code().name(name).raw(bytes));
     return out.bytes().slice();
@@ -144,15 +148,16 @@ function customSection(out: Code, content: Code): void {
   out.byte(0).u(content.length).raw(content.bytes());
 }
 
-function section(out: Code, id: number, count: number, write: (c: Code) => void): void {
+/** @param size bytes that it is likely to have */
+function section(out: Code, id: number, count: number, write: (c: Code) => void, size = ROOM): void {
   if (count === 0) return;
-  const c = new Code().u(count);
+  const c = new Code(size).u(count);
   write(c);
   out.byte(id).u(c.length).raw(c.bytes());
 }
 
 function writeBody(out: Code, f: FunctionBody): void {
-  const c = new Code();
+  const c = new Code(f.code.length + ROOM);
   const groups: { type: ValueType; n: number }[] = [];
   for (const type of f.locals) {
     const last = groups.at(-1);

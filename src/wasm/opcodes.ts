@@ -146,12 +146,23 @@ simd(
   "i32x4.trunc_sat_f32x4_s i32x4.trunc_sat_f32x4_u f32x4.convert_i32x4_s f32x4.convert_i32x4_u i32x4.trunc_sat_f64x2_s_zero i32x4.trunc_sat_f64x2_u_zero f64x2.convert_low_i32x4_s f64x2.convert_low_i32x4_u",
 );
 
-/** Opcode byte of a plain operator, or its number after the SIMD prefix. */
-export function opcode(name: string): { readonly plain?: number; readonly simd?: number } | undefined {
-  const plain = PLAIN.get(name);
-  if (plain !== undefined) return { plain };
-  const s = SIMD.get(name);
-  return s === undefined ? undefined : { simd: s };
+/** How an operator without memory is encoded. */
+export interface Opcode {
+  /** Its byte, or its number after the SIMD prefix. */
+  readonly code: number;
+  readonly isSimd: boolean;
+  /** A lane number or a shuffle pattern follows. */
+  readonly takesImmediate: boolean;
+}
+
+const OPCODES = new Map<string, Opcode>();
+for (const [name, code] of PLAIN) OPCODES.set(name, { code, isSimd: false, takesImmediate: false });
+for (const [name, code] of SIMD)
+  OPCODES.set(name, { code, isSimd: true, takesImmediate: name.includes("_lane") || name === "i8x16.shuffle" });
+
+/** The encoding of a plain or SIMD operator. */
+export function opcode(name: string): Opcode | undefined {
+  return OPCODES.get(name);
 }
 
 /** Every plain and SIMD operator's name, for tests and the text printer. */

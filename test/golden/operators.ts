@@ -6,8 +6,8 @@ const SIMD = 0x1_0000;
 
 const NAMES = new Map<number, string>();
 for (const name of operatorNames()) {
-  const { plain, simd } = opcode(name)!;
-  NAMES.set(plain ?? SIMD + simd!, name);
+  const { code, isSimd } = opcode(name)!;
+  NAMES.set(isSimd ? SIMD + code : code, name);
 }
 const MEMORY_NAMES = new Map([...MEMORY_OPS].map(([name, [code]]) => [code > 0xff ? SIMD + (code & 0xff) : code, name]));
 

@@ -99,8 +99,8 @@ describe("a function as text", () => {
 
 describe("the operators", () => {
   it.each(operatorNames())("%s takes as many operands as WebAssembly says", (name) => {
-    const { plain, simd } = opcode(name)!;
-    expect(operatorName(plain ?? simd!, plain === undefined)).toBe(name);
+    const { code, isSimd } = opcode(name)!;
+    expect(operatorName(code, isSimd)).toBe(name);
     expect([1, 2, 3].filter((n) => takes(name, n))).toEqual([operandCount(name)]);
   });
 

@@ -2,8 +2,9 @@
 //
 // Integers are i32 or i64; the operator follows the type of its operands. Conditions are i32, 0 or 1. What is written here runs
 // in order: an expression that reads state is evaluated where it is created, however late it is used.
-import { assert } from "../../support/assert.ts";
+import { assert, bug } from "../../support/assert.ts";
 import { at } from "../state.ts";
+import { BINARY, type Binary, EXTENSIONS, isNeutral, lowBits, nameFor, typeOfLoad } from "./binary.ts";
 import { foldConstants, makeExpr } from "./fold.ts";
 import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt, Type, Variable } from "./types.ts";
 
@@ -32,10 +33,6 @@ export function implement<const P extends readonly Type[]>(
 export function hostFunction(name: string, params: readonly Type[], result?: Type, options?: { faults?: boolean }): HostFunction {
   return { kind: "host", name, params, result, faults: options?.faults ?? false };
 }
-
-/** Operators whose right operand 0 changes nothing. */
-const NEUTRAL_ZERO = new Set(["add", "sub", "or", "xor", "shl", "shr_u", "shr_s"]);
-const COMPARISONS = new Set(["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]);
 
 /** One routine under construction. */
 export class Builder {
@@ -114,115 +111,111 @@ export class Builder {
     return this.#expr(name, type, args, imm);
   }
 
-  #lift(like: Expr, n: Expr | Num): Expr {
-    if (typeof n === "object") return n;
-    return like.type === "i32" ? this.i32(Number(BigInt.asIntN(32, BigInt(n)))) : like.type === "i64" ? this.i64(n) : this.f64(Number(n));
+  #lift(like: Expr, n: Num): Expr {
+    if (like.type === "i32") return this.i32(typeof n === "number" ? n : Number(BigInt.asIntN(32, n)));
+    return like.type === "i64" ? this.i64(n) : this.f64(Number(n));
   }
 
-  #bin(name: string, a: Expr, b: Expr | Num): Expr {
-    const r = this.#lift(a, b);
-    assert(a.type === r.type, `${this.signature.name}: ${name} of ${a.type} and ${r.type}`);
-    const folded = this.#fold(name, a, r);
-    if (folded) return folded;
-    return this.pure(`${a.type}.${name}`, COMPARISONS.has(name) ? "i32" : a.type, [a, r]);
+  #bin(operator: Binary, a: Expr, b: Expr | Num): Expr {
+    const r = typeof b === "object" ? b : this.#lift(a, b);
+    if (a.type !== r.type) this.#bug(`${operator.name} of ${a.type} and ${r.type}`);
+    if (isNeutral(operator, r)) return a;
+    return this.pure(nameFor(operator, a.type), operator.isComparison ? "i32" : a.type, [a, r]);
   }
 
-  /** The few identities that keep generated code small: x+0, x|0, x^0, x<<0, x&-1. */
-  #fold(name: string, a: Expr, b: Expr): Expr | undefined {
-    if (b.op !== "const" || typeof b.imm === "object" || (b.type !== "i32" && b.type !== "i64")) return undefined;
-    const n = BigInt(b.imm);
-    return (n === 0n && NEUTRAL_ZERO.has(name)) || (n === -1n && name === "and") ? a : undefined;
+  #bug(what: string): never {
+    bug(`${this.signature.name}: ${what}`);
   }
 
   add(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("add", a, b);
+    return this.#bin(BINARY.add, a, b);
   }
   sub(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("sub", a, b);
+    return this.#bin(BINARY.sub, a, b);
   }
   mul(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("mul", a, b);
+    return this.#bin(BINARY.mul, a, b);
   }
   and(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("and", a, b);
+    return this.#bin(BINARY.and, a, b);
   }
   or(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("or", a, b);
+    return this.#bin(BINARY.or, a, b);
   }
   xor(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("xor", a, b);
+    return this.#bin(BINARY.xor, a, b);
   }
   shl(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("shl", a, b);
+    return this.#bin(BINARY.shl, a, b);
   }
   shrU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("shr_u", a, b);
+    return this.#bin(BINARY.shrU, a, b);
   }
   shrS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("shr_s", a, b);
+    return this.#bin(BINARY.shrS, a, b);
   }
   rotl(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("rotl", a, b);
+    return this.#bin(BINARY.rotl, a, b);
   }
   rotr(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("rotr", a, b);
+    return this.#bin(BINARY.rotr, a, b);
   }
   /** Division. The divisor must not be 0 (and the quotient must fit): the caller checks, as the instruction demands. */
   divU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("div_u", a, b);
+    return this.#bin(BINARY.divU, a, b);
   }
   divS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("div_s", a, b);
+    return this.#bin(BINARY.divS, a, b);
   }
   remU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("rem_u", a, b);
+    return this.#bin(BINARY.remU, a, b);
   }
   remS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("rem_s", a, b);
+    return this.#bin(BINARY.remS, a, b);
   }
   eq(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("eq", a, b);
+    return this.#bin(BINARY.eq, a, b);
   }
   ne(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("ne", a, b);
+    return this.#bin(BINARY.ne, a, b);
   }
   ltU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("lt_u", a, b);
+    return this.#bin(BINARY.ltU, a, b);
   }
   ltS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("lt_s", a, b);
+    return this.#bin(BINARY.ltS, a, b);
   }
   leU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("le_u", a, b);
+    return this.#bin(BINARY.leU, a, b);
   }
   leS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("le_s", a, b);
+    return this.#bin(BINARY.leS, a, b);
   }
   gtU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("gt_u", a, b);
+    return this.#bin(BINARY.gtU, a, b);
   }
   gtS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("gt_s", a, b);
+    return this.#bin(BINARY.gtS, a, b);
   }
   geU(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("ge_u", a, b);
+    return this.#bin(BINARY.geU, a, b);
   }
   geS(a: Expr, b: Expr | Num): Expr {
-    return this.#bin("ge_s", a, b);
+    return this.#bin(BINARY.geS, a, b);
   }
 
   /** 1 when `a` is zero. */
   not(a: Expr): Expr {
-    return this.pure(`${a.type}.eqz`, "i32", [a]);
+    return this.pure(a.type === "i64" ? "i64.eqz" : "i32.eqz", "i32", [a]);
   }
   clz(a: Expr): Expr {
-    return this.pure(`${a.type}.clz`, a.type, [a]);
+    return this.pure(a.type === "i64" ? "i64.clz" : "i32.clz", a.type, [a]);
   }
   ctz(a: Expr): Expr {
-    return this.pure(`${a.type}.ctz`, a.type, [a]);
+    return this.pure(a.type === "i64" ? "i64.ctz" : "i32.ctz", a.type, [a]);
   }
   popcnt(a: Expr): Expr {
-    return this.pure(`${a.type}.popcnt`, a.type, [a]);
+    return this.pure(a.type === "i64" ? "i64.popcnt" : "i32.popcnt", a.type, [a]);
   }
   /** Low 32 bits of an i64. */
   wrap(a: Expr): Expr {
@@ -244,19 +237,19 @@ export class Builder {
 
   /** Keeps the low `width` bits of an i64 (8, 16, 32 or 64). */
   zext(a: Expr, width: number): Expr {
-    return width === 64 ? a : this.and(a, (1n << BigInt(width)) - 1n);
+    return width === 64 ? a : this.and(a, lowBits(width));
   }
 
   /** Sign-extends an i64 from its low `width` bits. */
   sext(a: Expr, width: number): Expr {
-    return width === 64 ? a : this.pure(`i64.extend${width}_s`, "i64", [a]);
+    return width === 64 ? a : this.pure(EXTENSIONS[width as 8], "i64", [a]);
   }
 
   // ── host memory: processor state, TLBs, guest RAM ───────────────────────────────────────────────────────────────────────
 
   /** Loads from host address `addr` (i32) + offset. `op` is WebAssembly's: "i64.load", "i32.load8_u", "v128.load"… */
   load(op: string, addr: Expr, offset = 0): Expr {
-    return this.#expr(op, op.slice(0, op.indexOf(".")) as Type, [addr], offset, true);
+    return this.#expr(op, typeOfLoad(op), [addr], offset, true);
   }
 
   /** Stores to host address `addr` (i32) + offset; `op` as for `load`. */
@@ -298,7 +291,7 @@ export class Builder {
   }
 
   set(v: Variable, e: Expr): void {
-    assert(v.type === e.type, `${this.signature.name}: ${e.type} into a variable of ${v.type}`);
+    if (v.type !== e.type) this.#bug(`${e.type} into a variable of ${v.type}`);
     this.#block.push({ k: "set", v, e });
   }
 
@@ -390,8 +383,12 @@ export class Builder {
 
   /** Calls a routine and goes on even when it raised an exception: the caller looks at the state's `fault` itself. */
   callUnchecked(target: Callee, ...args: Expr[]): Expr {
-    assert(args.length === target.params.length, `${target.name} takes ${target.params.length} arguments`);
-    args.forEach((a, i) => assert(a.type === target.params[i], `${target.name}: argument ${i} is ${a.type}`));
+    const { params } = target;
+    if (args.length !== params.length) this.#bug(`${target.name} takes ${params.length} arguments`);
+    for (let i = 0; i < params.length; i++) {
+      const { type } = args[i]!;
+      if (type !== params[i]) this.#bug(`${target.name}: argument ${i} is ${type}`);
+    }
     const type = target.result;
     const result = type === undefined ? undefined : makeExpr("result", type, [], 0, true);
     this.#block.push({ k: "call", target, args, result });
@@ -405,7 +402,8 @@ export class Builder {
 
   /** Appends statements that `nested` has collected. */
   protected append(stmts: readonly Stmt[]): void {
-    for (const s of stmts) this.#block.push(s);
+    const block = this.#block;
+    for (const s of stmts) block.push(s);
   }
 
   /** Returns (0) when a guest exception is pending. */

@@ -1,7 +1,6 @@
 // Turns a routine into WebAssembly code.
-import { assert } from "../../support/assert.ts";
+import { assert, bug } from "../../support/assert.ts";
 import type { Code, ValueType } from "../../wasm/code.ts";
-import { MEMORY_OPS } from "../../wasm/opcodes.ts";
 import { place, type Placement } from "./liveness.ts";
 import type { Body, Callee, Expr, Label, Stmt } from "./types.ts";
 
@@ -59,21 +58,11 @@ export function emit(body: Body, context: EmitContext): void {
   new Emitter(body, context).list(body.stmts);
 }
 
-/** A value in a local. */
-interface Kept {
-  readonly local: number;
-  /** Uses still to come. */
-  left: number;
-  /** The loop in which it was computed: uses within an inner loop come again. */
-  readonly loop: number;
-}
-
 class Emitter {
   readonly #c: Code;
   readonly #context: EmitContext;
   readonly #placement: Placement;
   readonly #variables: number[];
-  readonly #locals = new Map<Expr, Kept>();
   /** Loops around the present place, from 1 on; 0 outside of any. */
   #loop = 0;
   #loops = 0;
@@ -203,16 +192,17 @@ class Emitter {
   }
 
   #keep(e: Expr): number {
-    const local = this.#context.locals.alloc(e.type);
-    this.#locals.set(e, { local, left: e.uses, loop: this.#loop });
-    return local;
+    e.local = this.#context.locals.alloc(e.type);
+    e.left = e.uses;
+    e.loop = this.#loop;
+    return e.local;
   }
 
   #use(e: Expr): void {
-    const kept = this.#locals.get(e);
-    assert(kept, `${e.op} is used before it is computed`);
-    this.#c.localGet(kept.local);
-    if (--kept.left === 0 && kept.loop === this.#loop) this.#context.locals.free(e.type, kept.local);
+    if (e.local < 0) bug(`${e.op} is used before it is computed`);
+    this.#c.localGet(e.local);
+    // Uses within an inner loop come again.
+    if (--e.left === 0 && e.loop === this.#loop) this.#context.locals.free(e.type, e.local);
   }
 
   #def(e: Expr): void {
@@ -230,8 +220,9 @@ class Emitter {
     const c = this.#c;
     if (e.op === "const") return this.#const(e);
     if (e.op === "get") return void c.localGet(this.#variables[Number(e.imm)]!);
-    for (const a of e.args) this.#value(a);
-    if (MEMORY_OPS.has(e.op)) c.memory(e.op, Number(e.imm));
+    const { args } = e;
+    for (let i = 0; i < args.length; i++) this.#value(args[i]!);
+    if (e.impure) c.memory(e.op, Number(e.imm));
     else c.op(e.op, typeof e.imm === "bigint" ? Number(e.imm) : e.imm);
   }
 

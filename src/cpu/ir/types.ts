@@ -17,21 +17,19 @@ export interface Expr {
   readonly impure: boolean;
   /** Expressions are numbered as they are created. */
   readonly serial: number;
-  /** How many live expressions and statements use it; this and what follows is found out by the emitter (liveness.ts). */
+  /** How many live expressions and statements use it; this and what follows is found out by the emitter (liveness.ts, emit.ts). */
   uses: number;
   /** The expression that uses it, when there is one and no other use. */
   user: Expr | undefined;
-  /** Where it was created, and where the statement is that uses it, when there is only one. */
-  from: Position | undefined;
-  to: Position | undefined;
+  /** Where it was created, and where the statement is that uses it, when there is only one: numbers of places, 0 for none. */
+  from: number;
+  to: number;
   /** Whether it is computed where it is used, once that is decided. */
   inline: boolean | undefined;
-}
-
-/** A place in a list of statements: how many effects come before it there. */
-export interface Position {
-  readonly block: readonly Stmt[];
-  readonly effects: number;
+  /** The local that holds it, -1 for none; the loop in which it was computed, and uses still to come. */
+  local: number;
+  loop: number;
+  left: number;
 }
 
 /** A mutable variable of a routine. */

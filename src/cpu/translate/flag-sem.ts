@@ -11,11 +11,12 @@
 //
 // shift: 64 - width of result, A and B · derived: the result is A - B (A + B in the class add) and not kept · deferred: CF, OF and AF
 // are still to be worked out from result, A, B and C, in the way whose number stands in place of flagKind
-import type { Expr, Routine, Type, Variable } from "../ir/types.ts";
+import type { Expr, Routine, Type } from "../ir/types.ts";
 import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, setArithmetic } from "../isa/flags.ts";
 import { lastSerial } from "../ir/fold.ts";
 import { defer, type Deferred } from "./deferred.ts";
 import { endsInJump, KeptSem, type NotInlinable, notInlinable } from "./kept-sem.ts";
+import { KEPT_NUMBER, KeptSet, type KeptVariable } from "./kept-variables.ts";
 import { FLAG_SLOTS } from "./state-slots.ts";
 
 const STATE_KIND = 0xff_ffff;
@@ -31,11 +32,11 @@ type KnownFlags =
 
 /** The locals that hold flags. */
 export interface FlagVariables {
-  readonly result: Variable;
-  readonly a: Variable;
-  readonly b: Variable;
-  readonly c: Variable;
-  readonly kind: Variable;
+  readonly result: KeptVariable;
+  readonly a: KeptVariable;
+  readonly b: KeptVariable;
+  readonly c: KeptVariable;
+  readonly kind: KeptVariable;
 }
 
 /** Routines about flags, which become part of the region. */
@@ -57,15 +58,22 @@ export abstract class FlagSem extends KeptSem {
   }
 
   #variables(): FlagVariables {
-    this.#flags ??= {
-      result: this.keep("i64", FLAG_SLOTS.result, "flagResult"),
-      a: this.keep("i64", FLAG_SLOTS.a, "flagA"),
-      b: this.keep("i64", FLAG_SLOTS.b, "flagB"),
-      c: this.declare("i64", "flagC"),
-      kind: this.keep("i32", FLAG_SLOTS.kind, "flagKind"),
-    };
+    this.#flags ??= this.#newVariables();
     return this.#flags;
   }
+
+  #newVariables(): FlagVariables {
+    const f = {
+      result: this.keep("i64", FLAG_SLOTS.result, KEPT_NUMBER.flags, "flagResult"),
+      a: this.keep("i64", FLAG_SLOTS.a, KEPT_NUMBER.flags + 1, "flagA"),
+      b: this.keep("i64", FLAG_SLOTS.b, KEPT_NUMBER.flags + 2, "flagB"),
+      c: this.number("i64", KEPT_NUMBER.flags + 3, "flagC"),
+      kind: this.keep("i32", FLAG_SLOTS.kind, KEPT_NUMBER.flags + 4, "flagKind"),
+    };
+    for (const v of Object.values(f)) this.#allFlags.add(v);
+    return f;
+  }
+  readonly #allFlags = new KeptSet();
 
   protected override beginInstruction(): void {
     super.beginInstruction();
@@ -140,7 +148,7 @@ export abstract class FlagSem extends KeptSem {
 
   #set(known: KnownFlags | undefined, write: (f: FlagVariables) => void): void {
     const f = this.#variables();
-    for (const v of [f.result, f.a, f.b, f.c, f.kind]) this.kept.dirty.add(v);
+    this.kept.dirty.addAll(this.#allFlags);
     this.#knownFlags = known;
     this.#latest = () => write(f);
     this.#sets++;
@@ -238,7 +246,7 @@ export abstract class FlagSem extends KeptSem {
     return this.#explicitKind(this.i32(KIND.explicit), cf, of, af);
   }
 
-  #kept({ type }: Expr, v: Variable): Expr {
+  #kept({ type }: Expr, v: KeptVariable): Expr {
     return type === "i32" ? this.wrap(this.get(v)) : this.get(v);
   }
 

@@ -52,6 +52,21 @@ function flowOfHandler(h: Handler, relative: boolean): FlowKind {
   return h.form.attributes.has("end") || LEAVES.test(name) || changesSegments(h) ? "leave" : "next";
 }
 
+const flows: readonly Map<Handler, FlowKind>[] = [new Map(), new Map()];
+
+/** The same, found out once for each handler. */
+function flowFor(h: Handler, relative: boolean): FlowKind {
+  const known = flows[relative ? 1 : 0]!;
+  let flow = known.get(h);
+  if (flow === undefined) known.set(h, (flow = flowOfHandler(h, relative)));
+  return flow;
+}
+
+/** Both halves as a signed number of 64 bits. */
+function joinedHalves(high: number, low: number): bigint {
+  return high === low >> 31 ? BigInt(low | 0) : BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low >>> 0));
+}
+
 /** What the decoder holds, as an instruction at `delta`. */
 export function instructionOf(d: Decoder, rows: RowLookup, delta: number, host: number): GuestInstruction {
   const handler = rows(d);
@@ -69,9 +84,9 @@ export function instructionOf(d: Decoder, rows: RowLookup, delta: number, host: 
     displacement: d.displacement,
     ripRelative: d.ripRelative,
     addressBits: d.address16 ? 16 : d.address32 ? 32 : 64,
-    immediate: BigInt.asIntN(64, (BigInt(d.immHigh) << 32n) | BigInt(d.immLow >>> 0)),
+    immediate: joinedHalves(d.immHigh, d.immLow),
     relative: d.relative,
-    flow: flowOfHandler(handler, d.relative),
+    flow: flowFor(handler, d.relative),
     target: d.relative ? delta + d.length + d.immLow : 0,
   };
 }

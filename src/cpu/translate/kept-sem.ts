@@ -3,9 +3,10 @@
 //
 // Values are known along straight lines: a register that has just been written is its expression, not a variable to be read again.
 import { assert } from "../../support/assert.ts";
-import type { Expr, Label, Stmt, Type, Variable } from "../ir/types.ts";
+import type { Expr, Label, Stmt, Type } from "../ir/types.ts";
 import { Sem, type World } from "../isa/sem.ts";
 import { GPR64, RIP_PAGE, XMM, ZERO } from "../state.ts";
+import { KEPT_NUMBER, KeptSet, type KeptVariable, noValues } from "./kept-variables.ts";
 import { bitsOf } from "./known-bits.ts";
 import { isKept, type Register, registerAt } from "./state-slots.ts";
 
@@ -26,11 +27,11 @@ const SIGNATURE = { name: "region", params: ["i32", "i32", "i32"], result: undef
 
 /** The variables that stand for the processor's state within a region. */
 export class KeptVariables {
-  readonly gpr: (Variable | undefined)[] = [];
-  readonly xmm: (Variable | undefined)[] = [];
+  readonly gpr: (KeptVariable | undefined)[] = [];
+  readonly xmm: (KeptVariable | undefined)[] = [];
   /** In the order of their first use. */
-  readonly used: { readonly v: Variable; readonly offset: number }[] = [];
-  readonly dirty: Set<Variable> = new Set();
+  readonly used: { readonly v: KeptVariable; readonly offset: number }[] = [];
+  readonly dirty: KeptSet = new KeptSet();
 }
 
 const isJump = (s: Stmt): boolean => (s.k === "br" && s.c === undefined) || s.k === "ret";
@@ -47,12 +48,12 @@ export abstract class KeptSem extends Sem {
   readonly #base: Expr;
   /** Offsets in the state of addresses that were computed from the base. */
   readonly #offsets = new Map<Expr, number>();
-  #known = new Map<Variable, Expr>();
+  #known = noValues();
   /** Variables written in the lists under construction, innermost last. */
-  readonly #scopes: Set<Variable>[] = [];
-  #scope = new Set<Variable>();
+  readonly #scopes: KeptSet[] = [];
+  #scope = new KeptSet();
   /** Writes of the present instruction, made when it ends. */
-  readonly #pending = new Map<Variable, Expr>();
+  readonly #pending = new Map<KeptVariable, Expr>();
   /** How deep `#scopes` was when the instruction began. */
   #level = 0;
   /** Something of the present instruction has been written on the way here, or on some way. */
@@ -64,7 +65,6 @@ export abstract class KeptSem extends Sem {
   constructor(world: World) {
     super("region", world, SIGNATURE);
     this.#base = this.params()[1]!;
-    this.#offsets.set(this.#base, 0);
   }
 
   override base(): Expr {
@@ -90,7 +90,7 @@ export abstract class KeptSem extends Sem {
 
   /** The statements of one instruction; when its meaning cannot be part of a region, what `instead` gives. */
   protected instruction(meaning: () => void, instead: (why: NotInlinable) => void): void {
-    const known = new Map(this.#known);
+    const known = this.#known.slice();
     this.beginInstruction();
     const level = this.#level;
     try {
@@ -137,39 +137,40 @@ export abstract class KeptSem extends Sem {
 
   /** Forgets all values: control may have come from elsewhere. */
   protected forgetValues(): void {
-    this.#known.clear();
+    this.#known.fill(undefined);
   }
 
   // ── variables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A variable for the state at `offset`. */
-  protected keep(type: Type, offset: number, name: string): Variable {
-    const v = this.declare(type, name);
+  protected keep(type: Type, offset: number, number: number, name: string): KeptVariable {
+    const v = this.number(type, number, name);
     this.kept.used.push({ v, offset });
     return v;
   }
 
-  #gpr(n: number): Variable {
-    return (this.kept.gpr[n] ??= this.keep("i64", n * 8, GPR64[n]!));
+  /** A variable with a number and no place in the state. */
+  protected number(type: Type, number: number, name: string): KeptVariable {
+    return { type, index: this.declare(type, name).index, name, number };
   }
 
-  #xmm(n: number): Variable {
-    return (this.kept.xmm[n] ??= this.keep("v128", XMM + n * 16, `xmm${n}`));
+  #gpr(n: number): KeptVariable {
+    return (this.kept.gpr[n] ??= this.keep("i64", n * 8, KEPT_NUMBER.gpr + n, GPR64[n]!));
+  }
+
+  #xmm(n: number): KeptVariable {
+    return (this.kept.xmm[n] ??= this.keep("v128", XMM + n * 16, KEPT_NUMBER.xmm + n, `xmm${n}`));
   }
 
   /** The variable's present value. */
-  protected value(v: Variable): Expr {
-    const known = this.#known.get(v);
-    if (known !== undefined) return known;
-    const e = this.get(v);
-    this.#known.set(v, e);
-    return e;
+  protected value(v: KeptVariable): Expr {
+    return (this.#known[v.number] ??= this.get(v));
   }
 
   /** Gives the variable a value: at the end of the instruction, or at once where that depends on a condition. */
-  protected assign(v: Variable, e: Expr): void {
+  protected assign(v: KeptVariable, e: Expr): void {
     if (this.#dead) return;
-    this.#known.set(v, e);
+    this.#known[v.number] = e;
     this.#note(v);
     if (this.#scopes.length === this.#level) this.#pending.set(v, e);
     else {
@@ -178,14 +179,14 @@ export abstract class KeptSem extends Sem {
     }
   }
 
-  #note(v: Variable): void {
+  #note(v: KeptVariable): void {
     this.kept.dirty.add(v);
     this.#scope.add(v);
   }
 
   /** Lets the instruction's writes be known without making them part of it: for what is written before its end. */
-  protected assignNow(v: Variable, e: Expr): void {
-    this.#known.set(v, e);
+  protected assignNow(v: KeptVariable, e: Expr): void {
+    this.#known[v.number] = e;
     this.#note(v);
     super.set(v, e);
   }
@@ -199,31 +200,32 @@ export abstract class KeptSem extends Sem {
 
   protected override nested(body: () => unknown): Stmt[] {
     this.commit();
-    const known = new Map(this.#known);
-    const [committed, dead, level] = [this.#committed, this.#dead, this.#level];
+    const known = this.#known.slice();
+    const committed = this.#committed;
+    const dead = this.#dead;
+    const level = this.#level;
     const scope = this.#open();
     const list = super.nested(body);
     this.#close(scope);
     this.#dead = dead;
     this.#level = level;
-    const end = list.findIndex(isJump);
-    if (end >= 0) list.length = end + 1;
+    for (let i = 0; i < list.length; i++) if (isJump(list[i]!)) list.length = i + 1;
     this.#known = known;
     if (endsInJump(list)) this.#committed = committed;
-    else for (const v of scope) known.delete(v);
+    else scope.forgetIn(known);
     return list;
   }
 
-  #open(): Set<Variable> {
+  #open(): KeptSet {
     this.#scopes.push(this.#scope);
-    this.#scope = new Set();
+    this.#scope = new KeptSet();
     return this.#scope;
   }
 
-  #close(scope: Set<Variable>): void {
+  #close(scope: KeptSet): void {
     const outer = this.#scopes.pop();
     assert(outer && scope === this.#scope, "lists end in order");
-    for (const v of scope) outer.add(v);
+    outer.addAll(scope);
     this.#scope = outer;
   }
 
@@ -233,7 +235,7 @@ export abstract class KeptSem extends Sem {
     const scope = this.#open();
     build();
     this.#close(scope);
-    for (const v of scope) this.#known.delete(v);
+    scope.forgetIn(this.#known);
     this.#committed = this.#everCommitted;
   }
 
@@ -243,7 +245,7 @@ export abstract class KeptSem extends Sem {
 
   override loop(body: (leave: Label, again: Label) => void): void {
     this.commit();
-    this.#known.clear();
+    this.#known.fill(undefined);
     this.#enclosed(() => super.loop(body));
   }
 
@@ -251,15 +253,20 @@ export abstract class KeptSem extends Sem {
 
   override add(a: Expr, b: Expr | number | bigint): Expr {
     const e = super.add(a, b);
-    const offset = this.#offsets.get(a);
-    if (offset === undefined || a.type !== "i32") return e;
+    if (a.type !== "i32") return e;
+    const offset = this.#offsetOf(a);
+    if (offset === undefined) return e;
     const n = typeof b === "object" ? (b.op === "const" ? Number(b.imm) : undefined) : Number(b);
     if (n !== undefined) this.#offsets.set(e, offset + n);
     return e;
   }
 
+  #offsetOf(address: Expr): number | undefined {
+    return address === this.#base ? 0 : this.#offsets.get(address);
+  }
+
   override load(op: string, addr: Expr, offset = 0): Expr {
-    const state = this.#offsets.get(addr);
+    const state = this.#offsetOf(addr);
     if (state === undefined) return super.load(op, addr, offset);
     const at = state + offset;
     if (at === ZERO) return op.startsWith("i64") ? this.i64(0) : this.i32(0);
@@ -271,7 +278,7 @@ export abstract class KeptSem extends Sem {
   }
 
   override store(op: string, addr: Expr, e: Expr, offset = 0): void {
-    const state = this.#offsets.get(addr);
+    const state = this.#offsetOf(addr);
     if (state === undefined) return super.store(op, addr, e, offset);
     const at = state + offset;
     const register = registerAt(at);

@@ -22,6 +22,8 @@ export const LEAVE = { memory: 0, instruction: 1 } as const;
 /** One of the values of `LEAVE`. */
 export type LeaveCause = (typeof LEAVE)[keyof typeof LEAVE];
 
+const UNIT = { fpu: 1, mmx: 2, sse: 4 } as const;
+
 /** How a region's code leaves, and where its branches go. */
 export interface RegionExits {
   /** To the instruction's own address, when `c` (always when absent); nothing has been changed. */
@@ -59,9 +61,10 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   protected override beginInstruction(): void {
     super.beginInstruction();
     this.#hasStored = false;
-    this.#linears.clear();
-    this.#hosts.clear();
-    this.#direct.clear();
+    // Emptying an empty map is not for nothing.
+    if (this.#linears.size > 0) this.#linears.clear();
+    if (this.#hosts.size > 0) this.#hosts.clear();
+    if (this.#direct.size > 0) this.#direct.clear();
   }
 
   // ── operands ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,16 +220,16 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     this.storeSlot(op, offset, e);
   }
 
-  #units = new Set<string>();
+  /** Units that have been found to be there, on the way here: bits of UNIT. */
+  #units = 0;
 
   protected override forgetValues(): void {
     super.forgetValues();
-    this.#units.clear();
+    this.#units = 0;
   }
 
   protected override nested(body: () => unknown): ReturnType<FlagSem["nested"]> {
     const units = this.#units;
-    this.#units = new Set(units);
     try {
       return super.nested(body);
     } finally {
@@ -235,8 +238,8 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   }
 
   override requireUnit(unit: "fpu" | "mmx" | "sse"): void {
-    if (this.#units.has(unit)) return;
-    this.#units.add(unit);
+    if (this.#units & UNIT[unit]) return;
+    this.#units |= UNIT[unit];
     this.atInstruction(this.state(`${unit}Trap`));
   }
 

@@ -218,10 +218,13 @@ class RegionBuilder extends RegionSem {
       this.current = instruction;
       const isLast = i === count - 1;
       if (isLast && block.flow.kind === "leave") return this.#callHandler(instruction, false, "goes elsewhere");
-      this.instruction(
-        () => this.#meaning(instruction),
-        (why) => this.#callHandler(instruction, !isLast || block.flow.kind === "next" || block.flow.kind === "conditional", why.message),
-      );
+      const goesOn = !isLast || block.flow.kind === "next" || block.flow.kind === "conditional";
+      if (isCalledByChoice(instruction.handler)) this.#callByChoice(instruction, goesOn);
+      else
+        this.instruction(
+          () => this.#meaning(instruction),
+          (why) => this.#callHandler(instruction, goesOn, why.message),
+        );
       this.#enterBlock(n, i);
       if (this.isDead) return;
     }
@@ -238,7 +241,6 @@ class RegionBuilder extends RegionSem {
 
   #meaning({ handler }: GuestInstruction): void {
     const { attributes } = handler.form;
-    if (attributes.has("fpu") || attributes.has("mmx") || handler.repeat !== "") throw notInlinable("called by choice");
     const list = this.collect(() => {
       if (attributes.has("cpl0")) this.requireCpl0();
       if (attributes.has("sse")) this.requireUnit("sse");
@@ -247,6 +249,11 @@ class RegionBuilder extends RegionSem {
     });
     if (this.current.flow === "next" && size(list) > MAX_STATEMENTS) throw notInlinable("large");
     this.append(list);
+  }
+
+  #callByChoice(i: GuestInstruction, goesOn: boolean): void {
+    this.beginInstruction();
+    this.#callHandler(i, goesOn, "called by choice");
   }
 
   override toDelta(delta: number): void {
@@ -526,6 +533,11 @@ function seenAtFirst({ pages }: RegionGraph): Uint8Array {
   return bytes;
 }
 
+/** Instructions whose complete handler is as good. */
+function isCalledByChoice({ form, repeat }: Handler): boolean {
+  return form.attributes.has("fpu") || form.attributes.has("mmx") || repeat !== "";
+}
+
 /** Instructions that read flags, XMM registers or rDI although no operand says so. */
 const READS_MORE = /^(FCMOV|FX|X|MASKMOVQ)/;
 
@@ -596,5 +608,7 @@ export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
 }
 
 function size(list: readonly Stmt[]): number {
-  return list.reduce((n, s) => n + 1 + children(s).reduce((m, inner) => m + size(inner), 0), 0);
+  let n = list.length;
+  for (const s of list) for (const inner of children(s)) n += size(inner);
+  return n;
 }

@@ -17,15 +17,16 @@ export const FLAG_SLOTS: Readonly<Record<"result" | "a" | "b" | "kind", number>>
 
 const FLAGS_END: number = FLAG_SLOTS.kind + 4;
 
+const GPRS: readonly Register[] = Array.from({ length: GPR_END }, (_, at) => ({ kind: "gpr", number: at >> 3, byte: at & 7 }));
+const XMMS: readonly Register[] = Array.from({ length: XMM_END - XMM }, (_, at) => ({ kind: "xmm", number: at >> 4, byte: at & 15 }));
+
 /** The register that a state offset lies in; `byte` is the offset within it. */
 export function registerAt(offset: number): Register | undefined {
-  if (offset < GPR_END) return { kind: "gpr", number: offset >> 3, byte: offset & 7 };
-  if (offset >= XMM && offset < XMM_END) return { kind: "xmm", number: (offset - XMM) >> 4, byte: offset & 15 };
-  return undefined;
+  return offset < GPR_END ? GPRS[offset] : XMMS[offset - XMM];
 }
 
 /** Whether an access of `bytes` at a state offset touches anything that regions keep in locals. */
 export function isKept(offset: number, bytes: number): boolean {
-  const overlaps = (from: number, to: number): boolean => offset < to && offset + bytes > from;
-  return overlaps(0, GPR_END) || overlaps(XMM, XMM_END) || overlaps(FLAG_SLOTS.result, FLAGS_END);
+  const end = offset + bytes;
+  return offset < GPR_END || (offset < XMM_END && end > XMM) || (offset < FLAGS_END && end > FLAG_SLOTS.result);
 }

@@ -19,7 +19,10 @@ import { buildRegion, joined, type RegionBody } from "./region.ts";
 import { isTranslatable } from "./region-sem.ts";
 import type { CodeSource } from "./source.ts";
 
-/** A region on its way into a module. */
+/** Bytes that the code of most regions finds room in. */
+const REGION_BYTES = 0x2000;
+
+/** A region before it goes into a module. */
 interface Draft {
   readonly plan: RegionPlan;
   readonly region: RegionBody;
@@ -51,21 +54,21 @@ export class RegionTranslator {
   ): TranslatedBatch | undefined {
     const places = new HotPlaces(hot);
     const start = performance.now();
-    const drafts: Draft[] = [];
+    const regions = new RegionModule();
     const covered = new Set<number>();
     for (const r of requests) {
       if (!isTranslatable(r.mode) || covered.has(placeOf(r.host, r.mode))) continue;
       const draft = this.draft(new MemorySource(buffer, base, r, places), r.host);
       if (!draft) continue;
-      drafts.push(draft);
+      regions.add(draft);
       for (const { host } of draft.plan.entries) covered.add(placeOf(host, r.mode));
     }
-    if (drafts.length === 0) return undefined;
-    const bytes = moduleOf(drafts);
+    if (regions.plans.length === 0) return undefined;
+    const bytes = regions.finish();
     const emitted = performance.now();
     const module = compile(bytes);
     const end = performance.now();
-    return { module, regions: drafts.map((d) => d.plan), ms: end - start, compileMs: end - emitted };
+    return { module, regions: regions.plans, ms: end - start, compileMs: end - emitted };
   }
 
   /** The region that begins at a host address in the source's origin page. */
@@ -127,34 +130,51 @@ function recordsOf(called: readonly GuestInstruction[]): Uint8Array {
   return bytes;
 }
 
-/** A module that exports the regions' functions as `0`, `1`, … */
+/** A module that exports the regions' functions as `0`, `1`, … Each is emitted as it comes, so that no more than one is in memory whole. */
+class RegionModule {
+  readonly plans: RegionPlan[] = [];
+  readonly #module = new ModuleBuilder();
+  readonly #imports = new Map<string, number>();
+  readonly #emitted: { readonly code: Code; readonly locals: LocalPool["types"] }[] = [];
+  readonly #code = new Code(REGION_BYTES);
+
+  constructor() {
+    this.#module.importMemory("env", "memory", 1, 65536, true);
+  }
+
+  add({ region: { body, results }, plan }: Draft): void {
+    this.plans.push(plan);
+    const locals = new LocalPool(body.signature.params.length);
+    emit(body, { code: this.#code, locals, params: [0, 1, 2], resolve: (c) => this.#import(c) });
+    for (const v of results) this.#code.localGet(v.index);
+    this.#emitted.push({ code: this.#code.take(), locals: locals.types });
+  }
+
+  /** The module's bytes. */
+  finish(): Uint8Array {
+    const m = this.#module;
+    this.#emitted.forEach(({ code, locals }, n) => {
+      const index = m.declare();
+      m.define(index, REGION_TYPE, locals, code);
+      m.exportFunction(String(n), index);
+      m.nameFunction(index, this.plans[n]!.name);
+    });
+    return m.finish();
+  }
+
+  /** Functions are imported as they are met: code knows its callees by number. */
+  #import(callee: Callee): number {
+    const known = this.#imports.get(callee.name);
+    if (known !== undefined) return known;
+    const index = this.#module.importFunction("env", callee.name, { params: callee.params, result: callee.result });
+    this.#imports.set(callee.name, index);
+    return index;
+  }
+}
+
+/** A module of these regions. */
 export function moduleOf(drafts: readonly Draft[]): Uint8Array {
-  const m = new ModuleBuilder();
-  m.importMemory("env", "memory", 1, 65536, true);
-  const imports = new Map<string, number>();
-  // Functions are imported as they are met: bodies are emitted first, into code that knows its callees by number.
-  const emitted = drafts.map(({ region }) => emitRegion(region, (c) => importOf(m, imports, c)));
-  emitted.forEach(({ code, locals }, n) => {
-    const index = m.declare();
-    m.define(index, REGION_TYPE, locals, code);
-    m.exportFunction(String(n), index);
-    m.nameFunction(index, drafts[n]!.plan.name);
-  });
-  return m.finish();
-}
-
-function importOf(m: ModuleBuilder, imports: Map<string, number>, callee: Callee): number {
-  const known = imports.get(callee.name);
-  if (known !== undefined) return known;
-  const index = m.importFunction("env", callee.name, { params: callee.params, result: callee.result });
-  imports.set(callee.name, index);
-  return index;
-}
-
-function emitRegion({ body, results }: RegionBody, resolve: (c: Callee) => number): { code: Code; locals: LocalPool["types"] } {
-  const code = new Code();
-  const locals = new LocalPool(body.signature.params.length);
-  emit(body, { code, locals, params: [0, 1, 2], resolve });
-  for (const v of results) code.localGet(v.index);
-  return { code, locals: locals.types };
+  const regions = new RegionModule();
+  for (const draft of drafts) regions.add(draft);
+  return regions.finish();
 }
