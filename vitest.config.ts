@@ -9,6 +9,8 @@ const resolve = { conditions: ["source", "node", "import", "default"] };
 
 // Engines are compiled as they are in the product.
 const setupFiles = ["./test/v8-flags.ts"];
+// No test finds what another, or the user, has left.
+const env = { NIDO_CACHE: "off" };
 
 export default defineConfig({
   test: {
@@ -20,6 +22,7 @@ export default defineConfig({
         test: {
           name: "unit",
           setupFiles,
+          env,
           include: ["{src,test,scripts,bench,guest}/**/*.test.ts"],
           exclude: [...NEVER, ...SLOW],
           pool: "threads",
@@ -33,6 +36,7 @@ export default defineConfig({
         test: {
           name: "slow",
           setupFiles,
+          env,
           include: SLOW,
           exclude: NEVER,
           pool: "forks",

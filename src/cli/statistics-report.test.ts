@@ -36,6 +36,8 @@ it("tells what a processor did, in figures", () => {
       invalidated: 3,
       revived: 1,
       evicted: 0,
+      kept: 40,
+      reused: 50,
     },
   };
   expect(statisticsReport(statistics)).toEqual([
@@ -43,6 +45,7 @@ it("tells what a processor did, in figures", () => {
     "Translated: 750 instructions (75.0 %) in 100 entries of regions, 7.5 each.",
     "Exits: 66 to code elsewhere, 10 at memory accesses, 9 at other instructions, 8 behind called instructions, 7 refused at the entry.",
     "Regions: 20 of 30 places asked for, with 400 instructions; 2 refused, 3 invalidated, 1 revived, 0 given up for room.",
+    "Kept: 40 regions from earlier starts; 50 times a region was put in force where it had not been made.",
     "Time: 12 ms to translate in the background, 7 ms of it to compile; 1 ms to take in.",
     "TLB: 1 misses, 2 page walks, emptied 3 times, 12 times but for global pages, 4 pages forgotten singly.",
     "Decoded: 6 blocks; 7 dropped because they were written, all of them 8 times; 5 jump cache misses.",

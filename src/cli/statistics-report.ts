@@ -20,6 +20,7 @@ function translationLines(instructions: number, t: Translation): string[] {
     `Translated: ${t.instructions} instructions (${share(t.instructions, instructions)}) in ${entries} entries of regions, ${ratio(t.instructions, entries)} each.`,
     `Exits: ${others} to code elsewhere, ${exits.memory} at memory accesses, ${exits.instruction} at other instructions, ${exits.handler} behind called instructions, ${exits.refused} refused at the entry.`,
     `Regions: ${t.regions} of ${t.requested} places asked for, with ${t.translated} instructions; ${t.refused} refused, ${t.invalidated} invalidated, ${t.revived} revived, ${t.evicted} given up for room.`,
+    `Kept: ${t.kept} regions from earlier starts; ${t.reused} times a region was put in force where it had not been made.`,
     `Time: ${Math.round(t.translationMs)} ms to translate in the background, ${Math.round(t.compilationMs)} ms of it to compile; ${Math.round(t.installationMs)} ms to take in.`,
   ];
 }

@@ -24,6 +24,11 @@ export const ROUTINE = {
   physicalToHost: { name: "mmu.host", params: ["i32", "i64"], result: "i32", faults: false },
   /** Host address of the code at `lin`, 0 with a fault pending or when it is not RAM: (base, lin). */
   codeHost: { name: "code.host", params: ["i32", "i64"], result: "i32", faults: true },
+  /**
+   * Host address of the page at `lin` from which code can be executed, entered into the TLB; 0 when there is none. Raises nothing: nobody
+   * executes there yet. (base, lin, a page's first address)
+   */
+  codePage: { name: "code.page", params: ["i32", "i64"], result: "i32", faults: false },
   /** Forgets every translation: (base). */
   flushTlb: { name: "mmu.flush", params: ["i32"], result: undefined, faults: false },
   /** Forgets every translation but those of global pages: (base). */

@@ -128,6 +128,7 @@ describe("machine configuration", () => {
       "--device",
       "--serial",
       "--timeout",
+      "--cache",
       "--profile",
       "--symbols",
       undefined,

@@ -9,6 +9,9 @@ const MIB = 2 ** 20;
 /** Longest kernel command line in bytes: Linux's COMMAND_LINE_SIZE on x86 is 2048 with the NUL. */
 export const APPEND_MAX_BYTES = 2047;
 
+/** Instead of a folder: nothing is kept from one start to the next. */
+export const NO_CACHE = "off";
+
 /** What may run the guest's code; `auto` is the fastest that works here. */
 export type EngineChoice = "auto" | "wasm" | "interpreter";
 
@@ -41,6 +44,8 @@ export interface MachineConfig {
   readonly serial?: SerialTarget | string | undefined;
   /** Milliseconds, or text: `"60s"`. */
   readonly timeout?: number | string | undefined;
+  /** The path of a folder, or `"off"`. */
+  readonly cache?: string | undefined;
   /** The path of the file to write. */
   readonly profile?: string | undefined;
   /** Symbols, or text as on the command line: `"System.map"`, `"prog@0x555555554000"`. */
@@ -65,6 +70,8 @@ export interface ResolvedMachineConfig {
   readonly serial: SerialTarget;
   /** Undefined: no limit. */
   readonly timeoutMs: number | undefined;
+  /** A folder, or `NO_CACHE`. Undefined: what the host has for the user. */
+  readonly cache: string | undefined;
   /** Undefined: nothing is profiled. */
   readonly profile: string | undefined;
   readonly symbols: readonly SymbolSource[];
@@ -85,6 +92,7 @@ interface OptionValues {
   readonly devices: readonly DeviceName[];
   readonly serial: SerialTarget;
   readonly timeout: number;
+  readonly cache: string;
   readonly profile: string;
   readonly symbols: readonly SymbolSource[];
   readonly command: readonly string[];
@@ -115,6 +123,14 @@ export const MACHINE_OPTIONS: { readonly [K in keyof OptionValues]: Option<Optio
   devices: list(choice({ describe: "Extra device to attach.", otherwise: "none" }, "NAME", ["isa-debug-exit", "debugcon"]), 16),
   serial: serialOption({ describe: "Where the serial console goes: the console streams, a file, or nowhere.", otherwise: "stdio" }),
   timeout: duration({ describe: "How long the machine may run.", otherwise: "no limit" }, { min: 1, max: 24 * 86_400_000 }),
+  cache: {
+    ...path({
+      describe: "Folder in which translated code is kept for the next start.",
+      otherwise: "what NIDO_CACHE says, else nido/regions in the user's cache folder",
+    }),
+    placeholder: "FOLDER",
+    accepts: `the path of a folder, or ${NO_CACHE} to keep nothing`,
+  },
   profile: path({
     describe:
       "Samples where the host's time goes and writes it as a .cpuprofile: guest functions, devices, idleness. A sample a millisecond, the first million.",
@@ -159,6 +175,7 @@ export function resolveConfig(input: MachineConfig): ResolvedMachineConfig {
     devices: [...new Set(read("devices", input.devices))],
     serial: read("serial", input.serial) ?? { kind: "stdio" },
     timeoutMs: read("timeout", input.timeout),
+    cache: read("cache", input.cache),
     profile,
     symbols: read("symbols", input.symbols) ?? [],
     command,

@@ -15,13 +15,15 @@ import type { ResolvedMachineConfig } from "./config.ts";
 import { cpuHost } from "./cpu-host.ts";
 import { RunLoop } from "./lifecycle/run-loop.ts";
 import { describeShutdown } from "./lifecycle/shutdown-report.ts";
-import type { CreateMachine, MachineEnd, MachineHost, MachineStatistics, RunningMachine } from "./machine.ts";
+import type { CreateMachine, MachineEnd, MachineHost, MachineStatistics, RunningMachine, ScheduledTask } from "./machine.ts";
 import { PanicWatch } from "./panic-watch.ts";
 import { asVmError } from "./protocol.ts";
 import { SerialInput } from "./serial-input.ts";
 
 /** How long a guest may take to write out its disks after its command has ended. */
 const POWER_OFF_NS = 10e9;
+/** How long the engine may take to keep what the next start can use. */
+const KEEP_NS = 2e9;
 
 /** Puts a machine together. */
 export const createMachine: CreateMachine = async (config, host) => {
@@ -76,7 +78,7 @@ class VirtualMachine implements RunningMachine {
     this.#board = this.#buildBoard(config, memory, disks);
     this.#engine = new Processor({
       program,
-      translator: config.engine === "interpreter" ? undefined : host.translator,
+      translator: host.translator,
       observer: host.observer,
       memory,
       host: cpuHost(this.#board, {
@@ -220,9 +222,20 @@ class VirtualMachine implements RunningMachine {
     this.#clock.arm(this.#clock.now() + POWER_OFF_NS, end);
   }
 
+  /** Lets the engine keep what it has for the next start, if that does not take long. */
+  async #keep(): Promise<void> {
+    let timer: ScheduledTask | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = this.#host.scheduleAfter(KEEP_NS, resolve);
+    });
+    await Promise.race([this.#engine.keep(), patience]);
+    timer?.cancel();
+  }
+
   async #finish(end: MachineEnd): Promise<void> {
     try {
       await this.#board.chassis.quiesce();
+      if (end.kind !== "error") await this.#keep();
       this.#host.ended(end);
     } catch (error) {
       this.#host.ended({ kind: "error", error: asVmError(error) });

@@ -28,8 +28,8 @@ export interface ThreadPlatform {
   readFile(role: "kernel" | "initrd" | "symbols", source: FileSource, maxBytes: number): Promise<Uint8Array>;
   /** The files of the guest that comes with the package. */
   readonly embeddedGuest: { readonly kernel: FileSource; readonly initrd: FileSource };
-  /** What translates hot code. */
-  readonly translator?: TranslatorFactory | undefined;
+  /** What translates hot code, and keeps what it makes of a kernel. `cache` as in the configuration. */
+  readonly translator?: ((cache: string | undefined, kernel: Uint8Array) => TranslatorFactory) | undefined;
   /** The interpreter's module, compiled, if the build left one. */
   loadInterpreter(): Promise<WebAssembly.Module | undefined>;
   /** The thread no longer needs these bytes, which it got from `readFile`; resolves when their memory has been given back. */
@@ -66,6 +66,7 @@ interface OpenFiles {
   readonly interpreter: WebAssembly.Module | undefined;
   readonly serialLog: LogFile | undefined;
   readonly profiling: Profiling | undefined;
+  readonly translator: TranslatorFactory | undefined;
 }
 
 /** Serves one machine over a message port. */
@@ -124,11 +125,12 @@ export class MachineThread {
     this.#platform.checkMemory(config.memoryBytes);
     const embedded = config.kernel === undefined ? this.#platform.embeddedGuest : undefined;
     const kernel = await this.#platform.readFile("kernel", config.kernel ?? this.#platform.embeddedGuest.kernel, config.memoryBytes);
+    const translator = config.engine === "interpreter" ? undefined : this.#platform.translator?.(config.cache, kernel);
     const initrdSource = config.initrd ?? embedded?.initrd;
     const initrd = initrdSource === undefined ? undefined : await this.#platform.readFile("initrd", initrdSource, config.memoryBytes);
     const disks: ByteStore[] = [];
     const interpreter = await this.#platform.loadInterpreter();
-    const files = { kernel, initrd, disks, interpreter, serialLog: undefined, profiling: await this.#openProfiling(config) };
+    const files = { kernel, initrd, disks, interpreter, serialLog: undefined, profiling: await this.#openProfiling(config), translator };
     this.#files = files;
     for (const disk of config.disks) disks.push(await this.#platform.openDisk(disk));
     if (config.serial.kind === "file") this.#files = { ...files, serialLog: this.#platform.openLog("serial console", config.serial.path) };
@@ -186,7 +188,7 @@ export class MachineThread {
       initrd: files.initrd,
       disks: files.disks,
       interpreter: files.interpreter,
-      translator: this.#platform.translator,
+      translator: files.translator,
       observer: files.profiling?.recorder,
       clock: platform.clock,
       log: warnings((message) => this.#post({ type: "warning", message })),

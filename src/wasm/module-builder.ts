@@ -11,8 +11,7 @@ export interface FunctionType {
 
 interface FunctionBody {
   readonly type: number;
-  readonly locals: readonly ValueType[];
-  readonly code: Uint8Array;
+  readonly body: Uint8Array;
 }
 interface FunctionImport {
   readonly module: string;
@@ -67,7 +66,12 @@ export class ModuleBuilder {
 
   /** Gives a declared function its body, without the parameters among `locals` and without the final `end`. */
   define(index: number, t: FunctionType, locals: readonly ValueType[], code: Code): void {
-    this.#functions[index - this.#imports.length] = { type: this.type(t), locals, code: code.bytes().slice() };
+    this.defineBody(index, t, functionBody(locals, code));
+  }
+
+  /** Gives a declared function a body that `functionBody` made, in a module where what it calls has the same indices. */
+  defineBody(index: number, t: FunctionType, body: Uint8Array): void {
+    this.#functions[index - this.#imports.length] = { type: this.type(t), body };
   }
 
   /** Exports a function, under as many names as are asked for. */
@@ -99,7 +103,7 @@ export class ModuleBuilder {
   /** The module's bytes. Every declared function must have been defined. */
   finish(): Uint8Array {
     const functions = this.#functions.map(defined);
-    const size = functions.reduce((n, f) => n + f.code.length + ROOM, 0);
+    const size = functions.reduce((n, f) => n + f.body.length + ROOM, 0);
     const out = new Code(size + 2 * ROOM).raw(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
     section(out, 1, this.#typeCode.length, (c) => this.#typeCode.forEach((t) => c.raw(t.bytes())));
     this.#writeImports(out);
@@ -114,7 +118,7 @@ export class ModuleBuilder {
         for (const f of table) c.u(f);
       });
     }
-    section(out, 10, functions.length, (c) => functions.forEach((f) => writeBody(c, f)), size);
+    section(out, 10, functions.length, (c) => functions.forEach(({ body }) => c.u(body.length).raw(body)), size);
     if (this.#names.size > 0) this.#writeNames(out);
     for (const { name, bytes } of this.#custom) customSection(out, new Code().name(name).raw(bytes));
     return out.bytes().slice();
@@ -156,16 +160,16 @@ function section(out: Code, id: number, count: number, write: (c: Code) => void,
   out.byte(id).u(c.length).raw(c.bytes());
 }
 
-function writeBody(out: Code, f: FunctionBody): void {
-  const c = new Code(f.code.length + ROOM);
+/** A function's body in its binary form (Core §5.5.13). */
+export function functionBody(locals: readonly ValueType[], code: Code): Uint8Array {
+  const c = new Code(code.length + ROOM);
   const groups: { type: ValueType; n: number }[] = [];
-  for (const type of f.locals) {
+  for (const type of locals) {
     const last = groups.at(-1);
     if (last?.type === type) last.n++;
     else groups.push({ type, n: 1 });
   }
   c.u(groups.length);
   for (const g of groups) c.u(g.n).byte(VALUE_TYPE[g.type]);
-  c.raw(f.code).end();
-  out.u(c.length).raw(c.bytes());
+  return c.raw(code.bytes()).end().bytes().slice();
 }

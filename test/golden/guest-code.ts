@@ -32,6 +32,8 @@ export class GuestCode implements CodeSource {
     return this.#pages[(host - GuestCode.host) / PAGE]!;
   }
 
+  readonly isKernel = false;
+
   hostPage(pages: number): number {
     return pages in this.#pages ? GuestCode.host + pages * PAGE : 0;
   }

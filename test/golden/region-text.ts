@@ -1,6 +1,7 @@
 // A region of hand-written code as text: what the translator emits for it, taken from the module's bytes.
 import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
-import { moduleOf, RegionTranslator } from "../../src/cpu/translate/translator.ts";
+import { bodyOf, moduleOf, RegionImports } from "../../src/cpu/translate/region-module.ts";
+import { RegionTranslator } from "../../src/cpu/translate/translator.ts";
 import { GuestCode } from "./guest-code.ts";
 import { readModule } from "./module-parts.ts";
 import { printed } from "./print.ts";
@@ -31,7 +32,9 @@ export class RegionPrinter {
     const draft = this.#translator.draft(code, GuestCode.host);
     if (!draft) throw new Error("Nothing can be decoded there");
     const { called, reasons, body } = draft.region;
-    const module = readModule(moduleOf([draft]));
+    const imports = new RegionImports();
+    const region = { id: 0, body: bodyOf(draft.region, imports) };
+    const module = readModule(moduleOf(imports, [region]));
     const list = withNames(statementsOf(module, module.functions[0]!), module, body);
     return {
       called: called.map(({ delta }, i) => ({ offset: delta, why: reason(reasons[i]!) })),

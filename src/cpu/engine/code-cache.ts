@@ -63,7 +63,7 @@ export interface CodeCacheHost {
 /** Who else depends on the bytes of code (region-cache.ts). */
 export interface CodeListener {
   /** A block has been decoded. */
-  decoded(host: number, mode: number): void;
+  decoded(host: number, mode: number, record: number): void;
   /** Bytes [from, to) of a page are changing; before blocks are dropped. */
   invalidate(page: number, from: number, to: number): void;
   /** The page's guards have been taken away, and those of blocks set anew. */
@@ -252,7 +252,7 @@ export class CodeCache {
     this.#next = end - this.#h.base - ARENA;
     this.#attach(block, host);
     this.#insertHash(host, first | mode);
-    this.#h.regions?.decoded(host, mode);
+    this.#h.regions?.decoded(host, mode, first);
   }
 
   /** Record of the code at host address `host` in a mode, 0 when it is not decoded. */

@@ -80,6 +80,8 @@ export interface Engine {
   reset(): void;
   /** Makes `run` return soon. */
   kick(): void;
+  /** Keeps for the next start what can be of use then; resolves when it is done, as far as it can be. */
+  keep(): Promise<void>;
   readonly registers: RegisterAccess;
 }
 

@@ -20,6 +20,7 @@ import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
 import { FLAT_SEGMENTS, HOT_REGION, PROFILE, RECORD, RECORD_FLAGS, REGIONS, SAMPLES, SAMPLES_MAX } from "./layout.ts";
+import { REGION_TYPE } from "./region-shape.ts";
 import { ENGINE_ROUTINES } from "./routines.ts";
 
 /** A case of the fast loop: a handler with a shape of address or branch. */
@@ -29,8 +30,6 @@ export interface HotCase {
 }
 
 const HANDLER_TYPE = { params: ["i32", "i32"], result: "i32" } as const;
-/** A translated region: (record, base, budget) → next record or 0, budget. */
-export const REGION_TYPE: FunctionType = { params: ["i32", "i32", "i32"], result: ["i32", "i32"] };
 
 /** Routines that bodies call, directly or not, by name. */
 function collectRoutines(roots: readonly Routine[], bodies: readonly Body[]): Map<string, { routine: Routine; body: Body }> {

@@ -34,11 +34,8 @@ export const codeHost: Routine = implement(ROUTINE.codeHost, (b, base, lin) => {
   b.return(b.call(translate, base, view, lin, b.i32(ACCESS.fetch)));
 });
 
-/**
- * Host address of the page at `lin` from which code can be executed, entered into the TLB; 0 when there is none. Raises nothing: nobody
- * executes there yet. (base, lin, a page's first address)
- */
-export const codePage: Routine = routine("code.page", ["i32", "i64"], "i32", (b, base, lin) => {
+/** Host address of the page at `lin` from which code can be executed, 0 when there is none; no fault comes of it: (base, lin). */
+export const codePage: Routine = implement(ROUTINE.codePage, (b, base, lin) => {
   const view = b.load("i32.load", base, at("tlbView"));
   const entry = entryOf(b, view, lin);
   b.if(b.eq(lin, b.load("i64.load", entry, TLB.execute)), () => b.return(b.load("i32.load", entry, TLB.host)));

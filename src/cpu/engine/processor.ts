@@ -76,20 +76,35 @@ export class Processor implements Engine {
     this.#pageTable = memoryLayout(options.cpus ?? 1, memory.ramBytes).pageTable;
     this.#executor = program.execute(memory.wasm, this.#functions());
     this.context = new CpuContext(memory.view, this.#base, host, this.#executor);
-    this.translation = this.#makeTranslation(options.translator);
+    this.translation = this.#makeTranslation(options.translator, program.plan);
     this.cache = this.#makeCache(program.plan);
     this.registers = new Registers(this.context);
     memory.observe((at, length) => this.#deviceWrote(at, length));
     this.reset();
   }
 
-  #makeTranslation(translator: TranslatorFactory | undefined): Translation | undefined {
+  #makeTranslation(translator: TranslatorFactory | undefined, plan: EnginePlan): Translation | undefined {
     const { linkage } = this.#executor;
     if (!translator || !linkage) return undefined;
     const { view, u8, wasm } = this.#memory;
-    const failed = (error: Error): void => this.#host.translationFailed?.(error);
-    const observer = this.#observer;
-    return new Translation({ view, u8, memory: wasm, base: this.#base, linkage, code: () => this.cache, observer, failed }, translator);
+    const host = {
+      view,
+      u8,
+      memory: wasm,
+      base: this.#base,
+      linkage,
+      code: () => this.cache,
+      endsBlock: (handler: number) => plan.endsBlock(handler),
+      codePage: (linear: bigint) => this.#codePage(linear),
+      observer: this.#observer,
+      failed: (error: Error) => this.#host.translationFailed?.(error),
+    };
+    return new Translation(host, translator);
+  }
+
+  /** Fetching ahead of execution, as processors do; not while a fault waits for its delivery. */
+  #codePage(linear: bigint): number {
+    return this.context.get32("fault") === 0 ? (this.#executor.call(ROUTINE.codePage, this.#base, linear) as number) >>> 0 : 0;
   }
 
   #makeCache(plan: EnginePlan): CodeCache {
@@ -211,6 +226,10 @@ export class Processor implements Engine {
   kick(): void {
     const address = this.#base + at("attention");
     this.#memory.view.setUint32(address, this.#memory.view.getUint32(address, true) | ATTENTION.kick, true);
+  }
+
+  async keep(): Promise<void> {
+    await this.translation?.keep();
   }
 
   reset(): void {

@@ -11,28 +11,7 @@
 import { assert } from "../../support/assert.ts";
 import { placeOf } from "./place.ts";
 import { ENTRY_USED, HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
-
-/** What a translator gives for a region beside its code; it travels between threads. */
-export interface RegionPlan {
-  /** For profilers. */
-  readonly name: string;
-  readonly mode: number;
-  /**
-   * Where it may be entered: host address, and linear address of the page relative to the region's origin. The first is what it was
-   * asked for; which one it is, the code finds in the record.
-   */
-  readonly entries: readonly { readonly host: number; readonly page: number }[];
-  /** The bytes it was made from: host address, page as above and length of each range, and all bytes one after the other. */
-  readonly ranges: readonly { readonly host: number; readonly page: number; readonly length: number }[];
-  readonly bytes: Uint8Array;
-  /** The map of indirect targets, and records of called instructions, each with the one that goes on behind it. */
-  readonly records: Uint8Array;
-  /** Guest instructions in the region. */
-  readonly instructions: number;
-}
-
-/** A region's function: (record, base, budget) → [next record or 0, budget]. */
-export type RegionFunction = (record: number, base: number, budget: number) => [number, number];
+import type { RegionFunction, RegionPlan } from "./region-shape.ts";
 
 /** What the cache needs of its processor. */
 export interface RegionCacheHost {
@@ -45,6 +24,8 @@ export interface RegionCacheHost {
   recordAt(host: number, mode: number): number;
   /** A region was made from bytes that are there no more. */
   changed(host: number, mode: number): void;
+  /** A block has been decoded where no region can be entered. */
+  unknown(host: number, mode: number, record: number): void;
   /** Makes writes to these bytes (in one page) known. */
   guard(host: number, length: number): void;
 }
@@ -81,6 +62,9 @@ export class RegionCache {
   #numbers = 0;
   readonly #freeRecords = new Map<number, number[]>();
   #recordsEnd = 0;
+  /** Regions that are in force at the entry for which they were taken in only. */
+  readonly #unsettled = new Set<Region>();
+  #isDecoding = false;
   /** Regions taken back because their bytes were written, and of these those put in force again. */
   invalidated = 0;
   revived = 0;
@@ -109,14 +93,16 @@ export class RegionCache {
     return true;
   }
 
-  /** Takes a region in, unless its bytes have changed since it was made. → whether it is in force. */
-  install(plan: RegionPlan, run: RegionFunction): boolean {
-    const [first] = plan.entries;
-    if (!first) return false;
+  /**
+   * Takes a region in, unless its bytes have changed since it was made. → whether it is in force.
+   * @param wanted the entry for which it is taken in
+   */
+  install(plan: RegionPlan, run: RegionFunction, wanted = 0): boolean {
+    const place = plan.entries[wanted];
+    if (!place) return false;
     // What can be entered there already is as good, and may serve other entries.
-    if (this.has(first.host, plan.mode)) return true;
-    if (this.#all.size >= REGIONS) this.#evict();
-    const records = this.#allocate(sizeOf(plan)) ?? this.#allocateAfterEviction(sizeOf(plan));
+    if (this.has(place.host, plan.mode)) return true;
+    const records = this.#roomFor(sizeOf(plan));
     if (records === undefined) return false;
     const number = this.#freeNumbers.pop() ?? this.#numbers++;
     const patched = new Int32Array(plan.entries.length);
@@ -129,14 +115,27 @@ export class RegionCache {
       const key = placeOf(host, plan.mode);
       if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });
     });
-    for (let entry = 0; entry < patched.length; entry++) this.#enforce(region, entry);
-    return patched[0] !== 0;
+    this.#enforce(region, wanted);
+    this.#unsettled.add(region);
+    if (!this.#isDecoding) this.settle();
+    return patched[wanted] !== 0;
+  }
+
+  /** Puts new regions in force at all their entries. Between runs: the instruction that is being executed may link its record yet. */
+  settle(): void {
+    for (const region of this.#unsettled) for (let entry = 0; entry < region.patched.length; entry++) this.#enforce(region, entry);
+    this.#unsettled.clear();
   }
 
   /** A block has been decoded: if a region can be entered there and its bytes are what they were, it is in force. */
-  decoded(host: number, mode: number): void {
-    const found = this.#regions.get(placeOf(host, mode));
+  decoded(host: number, mode: number, record: number): void {
+    const key = placeOf(host, mode);
+    const found = this.#regions.get(key);
     if (found) this.#enforce(found.region, found.entry);
+    if (found && this.#regions.has(key)) return;
+    this.#isDecoding = true;
+    this.#h.unknown(host, mode, record);
+    this.#isDecoding = false;
   }
 
   /** Puts the region in force at one of its entries; takes it out when it has been made from other bytes. */
@@ -254,6 +253,7 @@ export class RegionCache {
       if (this.#regions.get(key)?.region === region) this.#regions.delete(key);
     }
     this.#all.delete(region);
+    this.#unsettled.delete(region);
     this.#h.table.set(number, null);
     this.#freeNumbers.push(number);
     this.#freeOf(sizeOf(plan)).push(records);
@@ -285,10 +285,20 @@ export class RegionCache {
     return used !== 0;
   }
 
+  /** Room for one more region, after eviction if need be; undefined when there is none. */
+  #roomFor(size: number): number | undefined {
+    // The instruction that is being executed may be the copy of an entry, among the records of a region that has just been given up.
+    if (this.#isDecoding) return this.#all.size < REGIONS ? this.#allocateNew(size) : undefined;
+    if (this.#all.size >= REGIONS) this.#evict();
+    return this.#allocate(size) ?? this.#allocateAfterEviction(size);
+  }
+
   /** Room for records, undefined when there is none. Sizes are powers of two, so that what one region leaves fits another. */
   #allocate(size: number): number | undefined {
-    const again = this.#freeOf(size).pop();
-    if (again !== undefined) return again;
+    return this.#freeOf(size).pop() ?? this.#allocateNew(size);
+  }
+
+  #allocateNew(size: number): number | undefined {
     const whole = classOf(size);
     if (this.#recordsEnd + whole > REGION_RECORDS_SIZE) return undefined;
     this.#recordsEnd += whole;

@@ -4,7 +4,9 @@ import type { Linkage } from "./executor.ts";
 import { SAMPLES } from "./layout.ts";
 import { type ExecutionObserver, isUserCode } from "./observer.ts";
 import { placeOf } from "./place.ts";
-import { RegionCache, type RegionFunction, type RegionPlan } from "./region-cache.ts";
+import { RegionCache } from "./region-cache.ts";
+import { hostIn, type PlacedRegion, planOf, type RegionFunction, regionName, type RegionPlan } from "./region-shape.ts";
+import { type NumberedShape, RegionStock } from "./region-stock.ts";
 import { at, type StateName } from "../state.ts";
 
 /** Code to be translated: the entry's host address and mode, and where it was seen running. */
@@ -20,10 +22,18 @@ export interface RegionRequest {
 /** Regions compiled together: the function of regions[n] is exported as `n`. */
 export interface TranslatedBatch {
   readonly module: WebAssembly.Module;
-  readonly regions: readonly RegionPlan[];
+  readonly regions: readonly (PlacedRegion & NumberedShape)[];
   /** How long it took to make them, in milliseconds, and how much of it the host's compiler took. */
   readonly ms: number;
   readonly compileMs: number;
+}
+
+/** Kept regions, compiled together: the function of the region ids[n] is exported as `n`. */
+export interface CompiledRegions {
+  readonly module: WebAssembly.Module;
+  readonly ids: readonly number[];
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
 }
 
 /** What translation did so far. */
@@ -46,6 +56,9 @@ export interface TranslationStatistics {
   readonly revived: number;
   /** Regions given up to make room. */
   readonly evicted: number;
+  /** Regions that were kept from earlier starts; how often a region was put in force where it had not been made. */
+  readonly kept: number;
+  readonly reused: number;
 }
 
 /** How often regions were left for another reason than that execution went on elsewhere. */
@@ -63,6 +76,12 @@ export interface RegionExitCounts {
 /** Something that translates, now or later, here or in another thread. */
 export interface Translator {
   request(requests: readonly RegionRequest[]): void;
+  /**
+   * Keeps regions for the next start; resolves when it is done, as far as it can be.
+   * @param used numbers of those that served, in the order in which they did first
+   * @param missed what was asked for and came too late to be worth it in this start
+   */
+  keep?(used: readonly number[], missed: readonly RegionRequest[]): Promise<void>;
 }
 
 /** Where a translator finds the guest's code, and whom it gives what it made of it. */
@@ -70,6 +89,10 @@ export interface TranslatorClient {
   readonly memory: WebAssembly.Memory;
   readonly base: number;
   accept(batch: TranslatedBatch): void;
+  /** Regions were kept from earlier starts, and will be compiled. */
+  announce(regions: readonly NumberedShape[]): void;
+  /** Kept regions have been compiled. */
+  compiled(regions: CompiledRegions): void;
   /** Places that are hot or about to be, as numbers (place.ts). */
   hotPlaces(): Float64Array;
   /** Whether the guest has done next to nothing since this was asked last. */
@@ -80,6 +103,8 @@ export interface TranslatorClient {
   failed(error: Error): void;
   /** The requests have been dealt with, whatever came of them. */
   done(requests: readonly RegionRequest[]): void;
+  /** The requests will not be dealt with. */
+  missed(requests: readonly RegionRequest[]): void;
 }
 
 /** Makes the translator of one processor. */
@@ -93,6 +118,10 @@ export interface TranslationHost {
   readonly base: number;
   readonly linkage: Linkage;
   readonly code: () => CodeCache;
+  /** Whether a handler's instruction never goes on with the next one in memory. */
+  endsBlock(handler: number): boolean;
+  /** Host address of the page of code at a linear address as it is mapped now, 0 when there is none. */
+  codePage(linear: bigint): number;
   readonly observer?: ExecutionObserver | undefined;
   /** Translation has ended, and why; everything that is not translated yet is interpreted. */
   failed(error: Error): void;
@@ -100,9 +129,16 @@ export interface TranslationHost {
 
 /** Samples at one place that make it worth translating. */
 const THRESHOLD = 32;
+/** After that many samples each the stock is asked again: pages that were not there when the code was decoded may be there now. */
+const LOOK_AGAIN = 4;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
 const HALF_LIFE = 0x4000;
 const MAX_VAIN = 8;
+/** Places that are remembered for having been asked for too late. */
+const MOST_MISSED = 512;
+/** While the machine runs, regions are kept when so many are new, but not more often than that. */
+const KEEP_AFTER = 16;
+const KEEP_EVERY_MS = 10_000;
 /** Places that are remembered for having been asked for in vain. */
 const MOST_VAIN = 0x1_0000;
 /** A guest that executes fewer instructions than that in so many milliseconds or more is idle. */
@@ -113,6 +149,7 @@ const MODE_MASK = 7;
 /** The hot code of one processor. */
 export class Translation {
   readonly regions: RegionCache;
+  readonly #stock: RegionStock;
   readonly #h: TranslationHost;
   readonly #translator: Translator;
   readonly #heat = new Map<number, number>();
@@ -121,6 +158,8 @@ export class Translation {
   /** Asked for and not answered yet, by place. */
   readonly #asked = new Map<number, RegionRequest>();
   readonly #sum = { requested: 0, regions: 0, refused: 0, translated: 0, translationMs: 0, compilationMs: 0, installationMs: 0 };
+  /** Requests that were not dealt with, by place. */
+  readonly #missed = new Map<number, RegionRequest>();
   /** Requests that came to nothing, by place: each makes the next wait for twice the heat. */
   readonly #vain = new Map<number, number>();
 
@@ -133,12 +172,24 @@ export class Translation {
       table: host.linkage.table,
       recordAt: (address, mode) => host.code().recordAt(address, mode),
       changed: (address, mode) => this.#inVain(placeOf(address, mode)),
+      unknown: (address, mode, record) => {
+        this.#stock.met({ host: address, mode, linearPage: host.view.getBigUint64(host.base + at("ripPage"), true), record });
+      },
       guard: (address, length) => host.code().guard(address, length),
+    });
+    this.#stock = new RegionStock({
+      view: host.view,
+      u8: host.u8,
+      endsBlock: (handler) => host.endsBlock(handler),
+      codePage: (linear) => host.codePage(linear),
+      install: (id, plan, run, { entry, linearPage }) => this.#install(id, plan, run, entry, linearPage),
     });
     this.#translator = translator({
       memory: host.memory,
       base: host.base,
       accept: (batch) => this.#accept(batch),
+      announce: (regions) => this.#stock.announce(regions),
+      compiled: (regions) => this.#compiled(regions),
       failed: (error) => {
         this.#isOver = true;
         host.failed(error);
@@ -147,6 +198,10 @@ export class Translation {
       hotPlaces: () => this.#hotPlaces(),
       heatOf: (request) => this.#heat.get(placeOf(request.host, request.mode)) ?? 0,
       done: (requests) => this.#done(requests),
+      missed: (requests) => {
+        for (const r of requests) if (this.#missed.size < MOST_MISSED) this.#missed.set(placeOf(r.host, r.mode), r);
+        this.#done(requests);
+      },
     });
   }
 
@@ -168,12 +223,36 @@ export class Translation {
       invalidated,
       revived,
       evicted,
+      kept: this.#stock.kept,
+      reused: this.#stock.reused,
     };
+  }
+
+  /** The machine ends: keeps what served, or would have, for the next start; resolves when it is done, as far as it can be. */
+  async keep(): Promise<void> {
+    await this.#keep([...this.#missed.values()]);
+  }
+
+  async #keep(missed: readonly RegionRequest[]): Promise<void> {
+    if (this.#isOver) return;
+    this.#keptRegions = this.#sum.regions;
+    this.#keptAtMs = performance.now();
+    await this.#translator.keep?.(this.#stock.used, missed);
+  }
+  /** Regions made, and the time, when that was last. */
+  #keptRegions = 0;
+  #keptAtMs = performance.now();
+
+  /** A machine may be ended without warning: what is new is kept while it runs, too. */
+  #keepInTime(): void {
+    if (this.#sum.regions - this.#keptRegions >= KEEP_AFTER && performance.now() - this.#keptAtMs >= KEEP_EVERY_MS) void this.#keep([]);
   }
 
   /** Looks at the samples taken since the last time. Between runs. */
   look(): void {
     const { view, base } = this.#h;
+    this.regions.settle();
+    this.#keepInTime();
     const count = view.getUint32(base + at("sampleCount"), true);
     if (count === 0 || this.#isOver) return;
     view.setUint32(base + at("sampleCount"), 0, true);
@@ -197,10 +276,20 @@ export class Translation {
     const heat = (this.#heat.get(key) ?? 0) + 1;
     this.#heat.set(key, heat);
     if (++this.#samples % HALF_LIFE === 0) this.#cool();
-    if (heat < THRESHOLD << (this.#vain.get(key) ?? 0) || this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
-    const request = { host, mode, linearPage: view.getBigUint64(sample, true) & ~0xfffn, view: seen & ~MODE_MASK };
+    const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
+    if (this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
+    if (heat % LOOK_AGAIN === 0 && this.#isKnown(host, mode, linearPage)) return undefined;
+    if (heat < THRESHOLD << (this.#vain.get(key) ?? 0)) return undefined;
+    const request = { host, mode, linearPage, view: seen & ~MODE_MASK };
     this.#asked.set(key, request);
     return request;
+  }
+
+  /** Whether the stock has a region for this code, if it is mapped there still. */
+  #isKnown(host: number, mode: number, linearPage: bigint): boolean {
+    const record = this.#h.code().recordAt(host, mode);
+    if (record === 0 || this.#h.codePage(linearPage) !== host - (host & 0xfff)) return false;
+    return this.#stock.met({ host, mode, linearPage, record });
   }
 
   #isIdle(): boolean {
@@ -244,32 +333,76 @@ export class Translation {
   }
 
   #accept({ module, regions, ms, compileMs }: TranslatedBatch): void {
-    const { memory, linkage } = this.#h;
     const start = performance.now();
-    const { exports } = new WebAssembly.Instance(module, { env: { memory, ...linkage.functions } });
-    regions.forEach((plan, n) => {
+    const functionOf = this.#link(module);
+    regions.forEach((region, n) => {
       this.#sum.regions++;
-      this.#sum.translated += plan.instructions;
-      if (!this.regions.install(plan, exports[n] as RegionFunction)) this.#sum.refused++;
-      this.#tell(plan);
+      this.#sum.translated += region.shape.instructions;
+      if (!this.#take(region, functionOf(n))) this.#sum.refused++;
     });
     this.#sum.translationMs += ms;
     this.#sum.compilationMs += compileMs;
     this.#sum.installationMs += performance.now() - start;
   }
 
-  /** Tells the observer of a region, in the addresses at which it was asked for. */
-  #tell({ name, mode, entries, ranges }: RegionPlan): void {
+  /** Takes in a region that has been made; its bytes may have changed since they were copied. */
+  #take(region: PlacedRegion & NumberedShape, run: RegionFunction): boolean {
+    const { shape, hosts } = region;
+    const place = placeOf(hostIn({ pages: shape.pages, hosts }, shape.entries[0] ?? 0), shape.mode);
+    const plan = planOf(region, this.#h.u8);
+    if (!plan) {
+      this.#inVain(place);
+      return false;
+    }
+    if (!this.regions.install(plan, run)) return false;
+    this.#stock.made(region, run);
+    const request = this.#asked.get(place);
+    if (request) this.#tell(region.id, plan, 0, request);
+    return true;
+  }
+
+  /** Puts a region of the stock in force. */
+  #install(id: number, plan: RegionPlan, run: RegionFunction, entry: number, linearPage: bigint): boolean {
+    const { view, base } = this.#h;
+    if (!this.regions.install(plan, run, entry)) return false;
+    this.#tell(id, plan, entry, { linearPage, view: view.getUint32(base + at("tlbView"), true) });
+    return true;
+  }
+
+  #compiled({ module, ids, ms }: CompiledRegions): void {
+    this.#sum.translationMs += ms;
+    this.#sum.compilationMs += ms;
+    let functionOf: ((n: number) => RegionFunction | undefined) | undefined;
+    this.#stock.compiled(ids, (n) => (functionOf ??= this.#linkKept(module))(n));
+  }
+
+  /** What was kept was made for this engine, but nobody else than its file says so. */
+  #linkKept(module: WebAssembly.Module): (n: number) => RegionFunction | undefined {
+    try {
+      return this.#link(module);
+    } catch {
+      return () => undefined;
+    }
+  }
+
+  /** The functions of a module of regions, by number. */
+  #link(module: WebAssembly.Module): (n: number) => RegionFunction {
+    const { memory, linkage } = this.#h;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory, ...linkage.functions } });
+    return (n) => exports[n] as RegionFunction;
+  }
+
+  /** Tells the observer of a region, one of whose entries lies in a linear page and was seen in a TLB view. */
+  #tell(id: number, { mode, entries, ranges }: RegionPlan, entry: number, seen: Pick<RegionRequest, "linearPage" | "view">): void {
     const { observer, base } = this.#h;
     const [first] = entries;
-    const request = first && this.#asked.get(placeOf(first.host, mode));
-    if (!observer || !first || !request) return;
-    const linear = (page: number, host: number): bigint =>
-      BigInt.asUintN(64, request.linearPage + BigInt(page - first.page) + BigInt(host & 0xfff));
+    if (!observer || !first) return;
+    const origin = seen.linearPage - BigInt(entries[entry]?.page ?? 0);
+    const linear = (page: number, host: number): bigint => BigInt.asUintN(64, origin + BigInt(page) + BigInt(host & 0xfff));
     observer.regionTaken({
-      name,
+      name: regionName(id),
       linear: linear(first.page, first.host),
-      isUser: isUserCode(request.view, base, mode, request.linearPage),
+      isUser: isUserCode(seen.view, base, mode, seen.linearPage),
       parts: ranges.map(({ host, page, length }) => ({ linear: linear(page, host), length })),
     });
   }

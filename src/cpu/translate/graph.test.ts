@@ -38,6 +38,7 @@ function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true, p
   const source = {
     page: (host: number): Uint8Array => u8.subarray(host, host + PAGE),
     mode: MODE.long,
+    isKernel: false,
     hostPage: (n: number): number => (pages.includes(n) ? (n + 1) * PAGE : 0),
     known: (host: number): boolean => known(host - PAGE),
     hot: (): boolean => false,
@@ -98,9 +99,9 @@ describe("a region's graph", () => {
     const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 2 - 5)], [PAGE - 2]: [0xb8, 1, 0, 0, 0], [PAGE + 3]: [RET] } });
     expect(graph.blocks.flatMap((b) => b.instructions.map((i) => i.delta))).toEqual([0, PAGE - 2, PAGE + 3]);
     expect(graph.ranges).toEqual([
-      { host: PAGE, page: 0, length: 5 },
-      { host: 2 * PAGE - 2, page: 0, length: 2 },
-      { host: 2 * PAGE, page: PAGE, length: 4 },
+      { delta: 0, length: 5 },
+      { delta: PAGE - 2, length: 2 },
+      { delta: PAGE, length: 4 },
     ]);
   });
 
@@ -129,9 +130,9 @@ describe("a region's graph", () => {
   it("has no range that lies in two pages", () => {
     const graph = graphOf({ code: { 0: [JMP, ...far(PAGE - 3 - 5)], [PAGE + 2]: [RET] } });
     expect(graph.ranges).toEqual([
-      { host: PAGE, page: 0, length: 5 },
-      { host: 2 * PAGE - 3, page: 0, length: 3 },
-      { host: 2 * PAGE, page: PAGE, length: 3 },
+      { delta: 0, length: 5 },
+      { delta: PAGE - 3, length: 3 },
+      { delta: PAGE, length: 3 },
     ]);
   });
 

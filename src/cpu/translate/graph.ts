@@ -1,5 +1,6 @@
 // The guest code of a region as a graph of basic blocks, followed from its entry through direct jumps, calls and returns.
 import { type Decoder, STATUS } from "../decode/decoder.ts";
+import { MOST_PAGES } from "../engine/region-shape.ts";
 import type { CodeSource } from "./source.ts";
 import { type GuestInstruction, instructionOf, type RowLookup } from "./guest-instruction.ts";
 
@@ -34,21 +35,25 @@ export interface RegionGraph {
   readonly at: ReadonlyMap<number, number>;
   /** For blocks that end in a return: deltas that it may go to within the region. */
   readonly returns: ReadonlyMap<number, readonly number[]>;
-  /** Bytes of code, by host address. */
+  /** Bytes of code, from the lowest on. */
   readonly ranges: readonly CodeRange[];
-  /** The pages, when there are several: linear distance in pages, and host address. */
+  /** The pages: linear distance in pages, and host address. */
   readonly pages: readonly { readonly pages: number; readonly host: number }[];
 }
 
-/** Some bytes of code in host memory; a range lies in one page, which begins at the delta `page`. */
+/** Some bytes of code; a range lies in one page. */
 export interface CodeRange {
-  readonly host: number;
-  readonly page: number;
+  readonly delta: number;
   readonly length: number;
 }
 
 /** How much one region may hold. */
-export const LIMITS = { instructions: 600, blocks: 144, pages: 12, entries: 24 } as const;
+export const LIMITS: { readonly instructions: number; readonly blocks: number; readonly pages: number; readonly entries: number } = {
+  instructions: 600,
+  blocks: 144,
+  pages: MOST_PAGES,
+  entries: 24,
+};
 /** Bytes of the longest instruction (SDM 2A §2.3.11). */
 const LONGEST = 15;
 /** How far from an indirect jump its targets are looked for, in bytes. */
@@ -204,7 +209,7 @@ class Discovery {
     const returns = returnPoints(drafts, at);
     const blocks = drafts.map((b, i) => ({ ...b, successors: successorsOf(b, at, returns.get(i) ?? []) }));
     const used = new Set(blocks.flatMap((b) => b.instructions.flatMap((i) => [i.delta >> 12, (i.delta + i.length - 1) >> 12])));
-    const pages = [...this.#pages].filter(([page]) => used.size > 1 && used.has(page)).map(([page, host]) => ({ pages: page, host }));
+    const pages = [...this.#pages].filter(([page]) => used.has(page)).map(([page, host]) => ({ pages: page, host }));
     const isEntry = ({ delta, instructions: [i] }: Omit<Block, "successors">): boolean =>
       this.#isHot(delta) && (i === undefined || !crossesPage(i));
     const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && isEntry(drafts[n]!)));
@@ -225,24 +230,23 @@ class Discovery {
   }
 
   /** An instruction's bytes, which may lie in two pages. */
-  #spansOf({ delta, host, length }: GuestInstruction): readonly CodeRange[] {
-    const inFirst = Math.min(length, 0x1000 - (host & 0xfff));
-    const page = delta & ~0xfff;
-    if (inFirst === length) return [{ host, page, length }];
+  #spansOf({ delta, length }: GuestInstruction): readonly CodeRange[] {
+    const inFirst = Math.min(length, 0x1000 - (delta & 0xfff));
+    if (inFirst === length) return [{ delta, length }];
     return [
-      { host, page, length: inFirst },
-      { host: this.#host(page + 0x1000), page: page + 0x1000, length: length - inFirst },
+      { delta, length: inFirst },
+      { delta: delta + inFirst, length: length - inFirst },
     ];
   }
 
   #ranges(blocks: readonly Block[]): CodeRange[] {
-    const ranges: { host: number; page: number; length: number }[] = [];
-    const spans = blocks.flatMap((b) => b.instructions.flatMap((i) => this.#spansOf(i))).sort((a, b) => a.host - b.host);
-    for (const { host, page, length } of spans) {
+    const ranges: { delta: number; length: number }[] = [];
+    const spans = blocks.flatMap((b) => b.instructions.flatMap((i) => this.#spansOf(i))).sort((a, b) => a.delta - b.delta);
+    for (const { delta, length } of spans) {
       const last = ranges.at(-1);
-      const joins = last !== undefined && host <= last.host + last.length && host >>> 12 === last.host >>> 12;
-      if (joins) last.length = Math.max(last.length, host + length - last.host);
-      else ranges.push({ host, page, length });
+      const joins = last !== undefined && delta <= last.delta + last.length && delta >> 12 === last.delta >> 12;
+      if (joins) last.length = Math.max(last.length, delta + length - last.delta);
+      else ranges.push({ delta, length });
     }
     return ranges;
   }

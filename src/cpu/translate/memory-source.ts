@@ -42,6 +42,7 @@ export class MemorySource implements CodeSource {
   readonly #u8: Uint8Array;
   readonly #copies = new Map<number, Uint8Array>();
   readonly mode: number;
+  readonly isKernel: boolean;
   readonly #view: DataView;
   readonly #base: number;
   readonly #request: RegionRequest;
@@ -54,6 +55,7 @@ export class MemorySource implements CodeSource {
     this.#request = request;
     this.#places = places;
     this.mode = request.mode;
+    this.isKernel = request.linearPage >= (request.mode & MODE.long ? 1n << 63n : 1n << 31n);
   }
 
   page(host: number): Uint8Array {

@@ -6,7 +6,8 @@ import { Builder, routine } from "../ir/builder.ts";
 import { evaluate, type Value } from "../ir/evaluate.ts";
 import type { Callee } from "../ir/types.ts";
 import { at, EXIT, MODE, XMM } from "../state.ts";
-import { moduleOf, RegionTranslator } from "./translator.ts";
+import { bodyOf, moduleOf, RegionImports } from "./region-module.ts";
+import { RegionTranslator } from "./translator.ts";
 
 const BASE = 0x1_0000;
 const MEMORY_PAGES = 40;
@@ -69,6 +70,7 @@ const draftOf = (memory: WebAssembly.Memory): NonNullable<ReturnType<RegionTrans
   const source = {
     page: (host: number): Uint8Array => new Uint8Array(memory.buffer).slice(host, host + 0x1000),
     mode: MODE.long,
+    isKernel: false,
     hostPage: (n: number): number => (n === 0 ? CODE : 0),
     known: (): boolean => true,
     hot: (): boolean => false,
@@ -99,7 +101,9 @@ describe.each(Object.entries(FRAGMENTS))("%s", (_name, code) => {
         return EXIT.none;
       },
     };
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(moduleOf([draft])), { env: functions });
+    const imports = new RegionImports();
+    const module = moduleOf(imports, [{ id: 0, body: bodyOf(draft.region, imports) }]);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(module), { env: functions });
     (instance.exports["0"] as (record: number, base: number, budget: number) => unknown)(0x1000, BASE, BUDGET);
     const bytes = (memory: WebAssembly.Memory): Buffer => Buffer.from(new Uint8Array(memory.buffer));
     expect(bytes(one).compare(bytes(other))).toBe(0);

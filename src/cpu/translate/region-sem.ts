@@ -13,6 +13,7 @@ import { isCallable } from "./callable.ts";
 import { FlagSem } from "./flag-sem.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { notInlinable } from "./kept-sem.ts";
+import type { InstructionPart } from "./parameters.ts";
 
 /** Slots that hold values on their way only: writing them changes nothing that a guest can see. */
 const TRANSIENT: ReadonlySet<number> = new Set([slot("wideHigh"), slot("floatHead"), slot("floatRaised"), slot("scratchValue"), SCRATCH]);
@@ -78,8 +79,11 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     return this.add(this.base(), offset + this.current.fields[op.slot as 0]);
   }
 
+  /** A number in the present instruction's bytes, when it may be another one where the same code lies elsewhere (parameters.ts). */
+  protected abstract parameter(part: InstructionPart): Expr | undefined;
+
   override imm(): Expr {
-    return this.i64(this.current.immediate);
+    return this.parameter("immediate") ?? this.i64(this.current.immediate);
   }
 
   override imm2(): Expr {
@@ -96,14 +100,18 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 
   override effectiveAddress(): Expr {
     const i = this.current;
-    if (i.ripRelative) return this.#cut(this.linearOfDelta(i.delta + i.length + i.displacement));
+    const parameter = this.parameter("displacement");
+    if (i.ripRelative) {
+      const next = i.delta + i.length;
+      return this.#cut(parameter ? this.add(this.linearOfDelta(next), parameter) : this.linearOfDelta(next + i.displacement));
+    }
+    const displacement = parameter ?? this.i64(BigInt(i.displacement));
     let sum = i.base === ZERO ? undefined : this.#slot(i.base);
     if (i.index !== ZERO) {
       const scaled = this.shl(this.#slot(i.index), i.scale);
       sum = sum ? this.add(sum, scaled) : scaled;
     }
-    const displaced = sum ? this.add(sum, BigInt(i.displacement)) : this.i64(BigInt(i.displacement));
-    return this.#cut(displaced);
+    return this.#cut(sum ? this.add(sum, displacement) : displacement);
   }
 
   #cut(e: Expr): Expr {

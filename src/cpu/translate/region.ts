@@ -14,14 +14,16 @@ import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/type
 import { children } from "../ir/liveness.ts";
 import { ENTRY_USED, JUMP_CACHE, RECORD } from "../engine/layout.ts";
 import { codePage, enter, jumpSlot } from "../engine/lookup.ts";
+import { SEEN } from "../engine/region-shape.ts";
 import type { Handler } from "../isa/handlers.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
 import { SEG } from "../isa/sem.ts";
 import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
-import { type Block, LIMITS, type RegionGraph } from "./graph.ts";
+import type { Block, RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { notInlinable } from "./kept-sem.ts";
+import { type InstructionPart, NO_PARAMETERS, type RegionParameters } from "./parameters.ts";
 import { LEAVE, type LeaveCause, RegionSem } from "./region-sem.ts";
 import { irreducibleEdges, structure, type Structure } from "./structure.ts";
 
@@ -34,17 +36,6 @@ export const SIDE_SIZE: number = 2 * RECORD.size;
 /** What a region has not executed of a block, and why (LEAVE), in one number. */
 const BACK = { instructions: 0xffff, cause: 16 } as const;
 
-/**
- * In front of the map: the jump cache's tag and the origin with which the region's pages were looked at last, and where in the host
- * they lie (u32 each, in the order of the graph's pages). The code itself holds nothing of where it was made. In whole records.
- */
-const SEEN: { readonly tag: number; readonly origin: number; readonly hosts: number; readonly size: number } = {
-  tag: 0,
-  origin: 8,
-  hosts: 16,
-  size: Math.ceil((16 + 4 * LIMITS.pages) / RECORD.size) * RECORD.size,
-};
-
 /** Statements in one instruction beyond which its handler is called. */
 const MAX_STATEMENTS = 160;
 
@@ -53,17 +44,17 @@ export interface RegionBody {
   readonly body: Body;
   /** Variables of the body that hold the results, in order: next record, budget. */
   readonly results: readonly [Variable, Variable];
-  /** Room for what was seen, and the number of the root's way, plus 1, for each delta from some on; in front of the side records. */
+  /** Behind SEEN and the parameters: the number of the root's way, plus 1, for each delta from some on; in whole records. */
   readonly map: Uint8Array;
-  /** Instructions whose handlers are called, in the order of their side records. */
+  /** Behind the map: instructions whose handlers are called, in the order of their side records. */
   readonly called: readonly GuestInstruction[];
   /** Why each of them is called. */
   readonly reasons: readonly string[];
 }
 
-/** Builds a region's routine. */
-export function buildRegion(graph: RegionGraph, world: World): RegionBody {
-  return new RegionBuilder(graph, world).build();
+/** Builds a region's routine. @param parameters numbers that it finds in its records instead of holding them */
+export function buildRegion(graph: RegionGraph, world: World, parameters: RegionParameters = NO_PARAMETERS): RegionBody {
+  return new RegionBuilder(graph, world, parameters).build();
 }
 
 /** Largest distance that the map of indirect targets spans, in bytes. */
@@ -75,6 +66,7 @@ const nodeOf = (block: number): number => block + 1;
 
 class RegionBuilder extends RegionSem {
   readonly #graph: RegionGraph;
+  readonly #parameters: RegionParameters;
   /** Nodes that the root leads to, in the order of their numbers. */
   readonly #ways: readonly number[];
   /** Edges of the nodes; those to nodes that are reached by number lead to the root. */
@@ -112,9 +104,10 @@ class RegionBuilder extends RegionSem {
   #index = 0;
   #executed = 0;
 
-  constructor(graph: RegionGraph, world: World) {
+  constructor(graph: RegionGraph, world: World, parameters: RegionParameters) {
     super(world);
     this.#graph = graph;
+    this.#parameters = parameters;
     const flow = throughRoot(graph);
     this.#ways = flow.ways;
     this.#successors = flow.successors;
@@ -165,7 +158,7 @@ class RegionBuilder extends RegionSem {
       results: [this.#next, this.#budget],
       called: this.#called,
       reasons: this.#reasons,
-      map: joined(seenAtFirst(this.#graph), this.#map.bytes),
+      map: this.#map.bytes,
     };
   }
 
@@ -318,7 +311,7 @@ class RegionBuilder extends RegionSem {
     const at = this.sub(linear, this.linearOfDelta(from));
     this.if(this.ltU(at, BigInt(bytes.length)), () => {
       const offset = this.wrap(at);
-      const number = this.load("i32.load8_u", this.add(this.#side, offset), SEEN.size);
+      const number = this.load("i32.load8_u", this.add(this.#side, offset), this.#mapAt);
       this.if(number, () => {
         this.set(this.#way, this.sub(number, 1));
         this.set(this.#at, this.add(offset, from));
@@ -349,13 +342,22 @@ class RegionBuilder extends RegionSem {
     return this.get(this.#view);
   }
 
+  get #mapAt(): number {
+    return SEEN.size + this.#parameters.size;
+  }
+
+  protected override parameter(part: InstructionPart): Expr | undefined {
+    const n = this.#parameters.slotOf(this.current, part);
+    return n === undefined ? undefined : super.load("i64.load", this.#side, SEEN.size + n);
+  }
+
   // ── complete handlers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Executes an instruction by its complete handler; leaves unless that goes on with the next one. */
   #callHandler(i: GuestInstruction, goesOn: boolean, why: string): void {
     this.settleAllFlags();
     this.#reasons.push(why);
-    const side = this.add(this.#side, SEEN.size + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
+    const side = this.add(this.#side, this.#mapAt + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     const isSeparate = goesOn && keepsToItself(i.handler);
     if (isSeparate) this.#storeAddress(i);
     else this.#list(this.#spills);
@@ -479,7 +481,8 @@ class RegionBuilder extends RegionSem {
   /** As long as the jump cache holds what it held, its addresses lead where they led. */
   #checkPages(): void {
     const { pages } = this.#graph;
-    if (pages.length === 0) return;
+    // The entry's own page is where its record was decoded.
+    if (pages.length < 2) return;
     const tag = this.loadSlot("i64.load", slot("jumpTag"));
     const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
     const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
@@ -523,14 +526,6 @@ class RegionBuilder extends RegionSem {
     for (const { offset, e } of this.flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
     this.forgetValues();
   }
-}
-
-/** No tag and no origin yet, and the pages' host addresses. */
-function seenAtFirst({ pages }: RegionGraph): Uint8Array {
-  const bytes = new Uint8Array(SEEN.size);
-  const view = new DataView(bytes.buffer);
-  pages.forEach(({ host }, n) => view.setUint32(SEEN.hosts + 4 * n, host, true));
-  return bytes;
 }
 
 /** Instructions whose complete handler is as good. */
@@ -597,14 +592,6 @@ function indirectMap(graph: RegionGraph): IndirectMap {
   const bytes = new Uint8Array(Math.ceil(length / RECORD.size) * RECORD.size);
   deltas.forEach((delta, n) => (bytes[delta - from] = n + 1));
   return { from, bytes };
-}
-
-/** Two arrays, one behind the other. */
-export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }
 
 function size(list: readonly Stmt[]): number {

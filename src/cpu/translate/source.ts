@@ -9,6 +9,8 @@ export interface CodeSource {
   page(host: number): Uint8Array;
   /** State of the code: MODE bits (state.ts). */
   readonly mode: number;
+  /** Whether it lies where kernels do, which may lie elsewhere the next time. */
+  readonly isKernel: boolean;
   /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */
   hostPage(pages: number): number;
   /** Where the pointer at a delta leads, as things are: a delta again, undefined when that is not known or far away. */

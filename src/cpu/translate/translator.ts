@@ -1,30 +1,30 @@
 // From hot code to WebAssembly: follows it, builds its routine, and emits one module for all that is asked for together.
 import { Code } from "../../wasm/code.ts";
-import { ModuleBuilder } from "../../wasm/module-builder.ts";
-import { Decoder } from "../decode/decoder.ts";
+import { Decoder, STATUS } from "../decode/decoder.ts";
 import type { ProgramGenerator } from "../engine/generator.ts";
-import { REGION_TYPE } from "../engine/interpreter-module.ts";
 import { INTERNAL, INTERNAL_HANDLERS, RECORD } from "../engine/layout.ts";
 import { placeOf } from "../engine/place.ts";
-import type { RegionPlan } from "../engine/region-cache.ts";
+import type { EnginePlan } from "../engine/plan.ts";
+import { entryKey, hostIn, type PlacedRegion, type RegionShape, SEEN } from "../engine/region-shape.ts";
 import type { RegionRequest, TranslatedBatch } from "../engine/translation.ts";
-import { emit, LocalPool } from "../ir/emit.ts";
-import type { Callee } from "../ir/types.ts";
 import type { Handler } from "../isa/handlers.ts";
 import { MODE } from "../state.ts";
-import { type Block, discover, type RegionGraph } from "./graph.ts";
+import { discover, type RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { HotPlaces, MemorySource } from "./memory-source.ts";
-import { buildRegion, joined, type RegionBody } from "./region.ts";
+import { kernelParameters, NO_PARAMETERS, type RegionParameters, withoutParameters } from "./parameters.ts";
+import { buildRegion, type RegionBody, SIDE_SIZE } from "./region.ts";
+import { RegionLibrary } from "./region-library.ts";
+import { bodyOf, moduleOf } from "./region-module.ts";
 import { isTranslatable } from "./region-sem.ts";
 import type { CodeSource } from "./source.ts";
 
 /** Bytes that the code of most regions finds room in. */
 const REGION_BYTES = 0x2000;
 
-/** A region before it goes into a module. */
+/** A region before its function is emitted. */
 interface Draft {
-  readonly plan: RegionPlan;
+  readonly placed: PlacedRegion;
   readonly region: RegionBody;
 }
 
@@ -37,11 +37,18 @@ export interface TranslationOptions {
 
 /** Translates the code of one machine's memory. */
 export class RegionTranslator {
+  readonly library: RegionLibrary;
   readonly #handlers: readonly Handler[];
+  readonly #plan: EnginePlan;
   readonly #decoder: Decoder;
+  /** Room for the code of the region that is being emitted. */
+  readonly #code = new Code(REGION_BYTES);
 
-  constructor(generator: Pick<ProgramGenerator, "set" | "plan">) {
+  /** @param library where the regions go, beside those that have been kept */
+  constructor(generator: Pick<ProgramGenerator, "set" | "plan">, library: RegionLibrary = new RegionLibrary()) {
+    this.library = library;
     this.#handlers = generator.set.handlers;
+    this.#plan = generator.plan;
     this.#decoder = new Decoder(generator.plan.tables);
   }
 
@@ -52,55 +59,101 @@ export class RegionTranslator {
     requests: readonly RegionRequest[],
     { hot = [], compile = (bytes) => new WebAssembly.Module(bytes) }: TranslationOptions = {},
   ): TranslatedBatch | undefined {
-    const places = new HotPlaces(hot);
     const start = performance.now();
-    const regions = new RegionModule();
+    const regions = this.prepare(buffer, base, requests, new HotPlaces(hot));
+    if (regions.length === 0) return undefined;
+    const bytes = moduleOf(this.library.imports, regions);
+    const emitted = performance.now();
+    const module = compile(bytes);
+    const end = performance.now();
+    return { module, regions: regions.map(({ shape, hosts, id }) => ({ shape, hosts, id })), ms: end - start, compileMs: end - emitted };
+  }
+
+  /** All requested regions that can be made, which go into the library, with their functions' bodies. */
+  prepare(
+    buffer: ArrayBuffer | SharedArrayBuffer,
+    base: number,
+    requests: readonly RegionRequest[],
+    places: HotPlaces,
+  ): (PlacedRegion & { readonly id: number; readonly body: Uint8Array })[] {
+    const regions: (PlacedRegion & { readonly id: number; readonly body: Uint8Array })[] = [];
     const covered = new Set<number>();
     for (const r of requests) {
       if (!isTranslatable(r.mode) || covered.has(placeOf(r.host, r.mode))) continue;
       const draft = this.draft(new MemorySource(buffer, base, r, places), r.host);
       if (!draft) continue;
-      regions.add(draft);
-      for (const { host } of draft.plan.entries) covered.add(placeOf(host, r.mode));
+      const { shape, hosts } = draft.placed;
+      const body = bodyOf(draft.region, this.library.imports, this.#code);
+      regions.push({ shape, hosts, body, id: this.library.add(shape, body) });
+      for (const delta of shape.entries) covered.add(placeOf(hostIn({ pages: shape.pages, hosts }, delta), r.mode));
     }
-    if (regions.plans.length === 0) return undefined;
-    const bytes = regions.finish();
-    const emitted = performance.now();
-    const module = compile(bytes);
-    const end = performance.now();
-    return { module, regions: regions.plans, ms: end - start, compileMs: end - emitted };
+    return regions;
   }
 
   /** The region that begins at a host address in the source's origin page. */
   draft(source: CodeSource, host: number): Draft | undefined {
     const graph = discover(source, this.#decoder, (d) => this.#handlers[d.handler - INTERNAL_HANDLERS]!, host & 0xfff);
     if (!graph) return undefined;
-    const region = buildRegion(graph, source.mode & MODE.long ? "long" : "legacy");
-    return { region, plan: planOf(source, host, graph, region) };
+    const parameters = source.isKernel ? kernelParameters(graph, (i) => bytesAt(source, i.host, i.length)) : NO_PARAMETERS;
+    const region = buildRegion(graph, source.mode & MODE.long ? "long" : "legacy", parameters);
+    return { region, placed: this.#placed(source, graph, region, parameters) };
+  }
+
+  #placed(source: CodeSource, graph: RegionGraph, region: RegionBody, parameters: RegionParameters): PlacedRegion {
+    const hosts = graph.pages.map(({ host }) => host);
+    const pages = graph.pages.map((page) => page.pages);
+    const hostOf = (delta: number): number => hostIn({ pages, hosts }, delta);
+    const entries = graph.entries.map((n) => graph.blocks[n]!.instructions[0]!.delta);
+    const mapAt = SEEN.size + parameters.size;
+    const calledAt = mapAt + region.map.length;
+    const recordOf = new Map(region.called.map((i, n) => [i, calledAt + n * SIDE_SIZE]));
+    const described = parameters.describe(graph.ranges, SEEN.size, recordOf);
+    const records = new Uint8Array(calledAt + region.called.length * SIDE_SIZE);
+    records.set(region.map, mapAt);
+    records.set(recordsOf(region.called), calledAt);
+    const bytes = joined(graph.ranges.map(({ delta, length }) => bytesAt(source, hostOf(delta), length)));
+    const shape: RegionShape = {
+      mode: source.mode,
+      entries,
+      keys: entries.map((delta) => this.#keyOf(source, hostOf(delta))),
+      pages,
+      ranges: graph.ranges,
+      bytes: withoutParameters(bytes, described),
+      parameters: described,
+      records,
+      instructions: graph.blocks.reduce((n, b) => n + b.instructions.length, 0),
+    };
+    return { shape, hosts };
+  }
+
+  #keyOf(source: CodeSource, host: number): number {
+    const page = source.page(host - (host & 0xfff));
+    return entryKey(
+      host & 0xfff,
+      source.mode,
+      (handler) => this.#plan.endsBlock(handler),
+      (_, offset) => {
+        const status = this.#decoder.decode(page, offset, 0x1000, source.mode);
+        return status === STATUS.ok ? this.#decoder.handler | (this.#decoder.length << 16) : -1;
+      },
+    );
   }
 }
 
-function planOf(source: CodeSource, host: number, graph: RegionGraph, region: RegionBody): RegionPlan {
-  const bytes = new Uint8Array(graph.ranges.reduce((n, r) => n + r.length, 0));
+/** A view of some bytes in one page, as the source shows it. */
+function bytesAt(source: CodeSource, host: number, length: number): Uint8Array {
+  const offset = host & 0xfff;
+  return source.page(host - offset).subarray(offset, offset + length);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
   let at = 0;
-  for (const r of graph.ranges) {
-    const offset = r.host & 0xfff;
-    bytes.set(source.page(r.host - offset).subarray(offset, offset + r.length), at);
-    at += r.length;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
   }
-  return {
-    mode: source.mode,
-    name: `region ${host.toString(16)}`,
-    entries: graph.entries.map((n) => entryOf(graph.blocks[n]!)),
-    ranges: graph.ranges,
-    bytes,
-    records: joined(region.map, recordsOf(region.called)),
-    instructions: graph.blocks.reduce((n, b) => n + b.instructions.length, 0),
-  };
-}
-
-function entryOf({ delta, instructions }: Block): RegionPlan["entries"][number] {
-  return { host: instructions[0]!.host, page: delta & ~0xfff };
+  return whole;
 }
 
 /** The records of called instructions, each followed by one that goes on behind it. */
@@ -128,53 +181,4 @@ function recordsOf(called: readonly GuestInstruction[]): Uint8Array {
     view.setUint16(behind + RECORD.n, 1, true);
   });
   return bytes;
-}
-
-/** A module that exports the regions' functions as `0`, `1`, … Each is emitted as it comes, so that no more than one is in memory whole. */
-class RegionModule {
-  readonly plans: RegionPlan[] = [];
-  readonly #module = new ModuleBuilder();
-  readonly #imports = new Map<string, number>();
-  readonly #emitted: { readonly code: Code; readonly locals: LocalPool["types"] }[] = [];
-  readonly #code = new Code(REGION_BYTES);
-
-  constructor() {
-    this.#module.importMemory("env", "memory", 1, 65536, true);
-  }
-
-  add({ region: { body, results }, plan }: Draft): void {
-    this.plans.push(plan);
-    const locals = new LocalPool(body.signature.params.length);
-    emit(body, { code: this.#code, locals, params: [0, 1, 2], resolve: (c) => this.#import(c) });
-    for (const v of results) this.#code.localGet(v.index);
-    this.#emitted.push({ code: this.#code.take(), locals: locals.types });
-  }
-
-  /** The module's bytes. */
-  finish(): Uint8Array {
-    const m = this.#module;
-    this.#emitted.forEach(({ code, locals }, n) => {
-      const index = m.declare();
-      m.define(index, REGION_TYPE, locals, code);
-      m.exportFunction(String(n), index);
-      m.nameFunction(index, this.plans[n]!.name);
-    });
-    return m.finish();
-  }
-
-  /** Functions are imported as they are met: code knows its callees by number. */
-  #import(callee: Callee): number {
-    const known = this.#imports.get(callee.name);
-    if (known !== undefined) return known;
-    const index = this.#module.importFunction("env", callee.name, { params: callee.params, result: callee.result });
-    this.#imports.set(callee.name, index);
-    return index;
-  }
-}
-
-/** A module of these regions. */
-export function moduleOf(drafts: readonly Draft[]): Uint8Array {
-  const regions = new RegionModule();
-  for (const draft of drafts) regions.add(draft);
-  return regions.finish();
 }

@@ -13,6 +13,7 @@ import { nodeClock } from "./clock.ts";
 import { openFileStore, type FileStore } from "./file-store.ts";
 import { checkHostMemory } from "./host-memory.ts";
 import { ioError } from "./io-error.ts";
+import { regionPlace } from "./region-place.ts";
 import { threadTranslator } from "./translator-thread.ts";
 import { prepareV8 } from "./v8.ts";
 
@@ -26,7 +27,7 @@ export function nodeThreadPlatform(): ThreadPlatform {
     checkMemory: checkHostMemory,
     readFile: readBootFile,
     embeddedGuest: EMBEDDED_GUEST,
-    translator: threadTranslator,
+    translator: (cache, kernel) => threadTranslator(regionPlace(cache, kernel)),
     loadInterpreter: () => interpreter,
     release,
     openDisk: (disk) => openDisk(disk, open),

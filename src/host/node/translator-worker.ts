@@ -1,15 +1,22 @@
 // The entry of a translator's thread.
 import { setFlagsFromString } from "node:v8";
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import type { ToTranslator } from "../../cpu/engine/remote-translator.ts";
 import { TranslatorService } from "../../cpu/translate/service.ts";
 import { assert } from "../../support/assert.ts";
+import { FileRegionStore, type RegionPlace } from "./region-store.ts";
 import { prepareV8 } from "./v8.ts";
 
 const port = parentPort;
 assert(port !== null, "the translator's thread was started as a program");
 prepareV8();
-const service = new TranslatorService((message) => port.postMessage(message), compileAtOnce);
+const place = workerData as RegionPlace | undefined;
+const service = new TranslatorService({
+  post: (message) => port.postMessage(message),
+  compile: compileAtOnce,
+  soon: (task) => void setImmediate(task),
+  store: place && new FileRegionStore(place),
+});
 port.on("message", (message: ToTranslator) => service.receive(message));
 
 /**

@@ -38,6 +38,8 @@ class ScriptedEngine implements Engine {
     return this.kicked ? "kick" : exit;
   }
 
+  async keep(): Promise<void> {}
+
   kick(): void {
     this.kicked = true;
   }
