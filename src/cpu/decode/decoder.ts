@@ -109,7 +109,11 @@ export class Decoder {
       modrm = this.#bytes[this.#at]!;
     }
     const entry = this.#select(long ? index : index + OPCODES, this.#context(modrm));
-    if (entry < 0) return STATUS.undefined;
+    if (entry < 0) {
+      // What it is judged by is part of it: when that byte changes, it is to be decoded again.
+      if (modrm >= 0) this.#at++;
+      return STATUS.undefined;
+    }
     return this.#operands(entry, opcode, modrm);
   }
 

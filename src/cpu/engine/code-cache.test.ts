@@ -70,6 +70,23 @@ describe.each([
     expect(cpu.registers.get("rax")).toBe(0x17n);
   });
 
+  it("is decoded again when the byte that made it undefined is written", () => {
+    const { cpu, memory } = machine(ramBase);
+    // #UD leads to a HLT; FF /7 with two registers is no instruction, FF /0 is `inc ax`; HLT.
+    memory.write(6 * 4, Uint8Array.of(0, 0x30, 0, 0));
+    memory.write(0x3000, Uint8Array.of(0xf4));
+    memory.write(CODE, Uint8Array.of(0xff, 0xf8, 0xf4));
+    cpu.registers.set("rsp", 0x8000n);
+    expect(cpu.run(100)).toBe("halt");
+    expect(cpu.registers.get("rip")).toBe(0x3001n);
+    memory.write(CODE + 1, Uint8Array.of(0xc0));
+    cpu.registers.set("rip", BigInt(CODE));
+    cpu.registers.set("halted", 0n);
+    cpu.registers.commit();
+    expect(cpu.run(100)).toBe("halt");
+    expect([cpu.registers.get("rax"), cpu.registers.get("rip")]).toEqual([1n, BigInt(CODE + 3)]);
+  });
+
   it("is reached anew by links and through the jump cache after it changed", () => {
     const { cpu, memory } = machine(ramBase);
     // `mov cx, 3`, then three times: calls of a function here and one on the next page, whose operands are incremented.

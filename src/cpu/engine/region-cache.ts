@@ -11,7 +11,7 @@
 import { assert } from "../../support/assert.ts";
 import { placeOf } from "./place.ts";
 import { ENTRY_USED, HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
-import type { RegionFunction, RegionPlan } from "./region-shape.ts";
+import { type RegionFunction, type RegionPlan, SEEN } from "./region-shape.ts";
 
 /** What the cache needs of its processor. */
 export interface RegionCacheHost {
@@ -45,6 +45,8 @@ interface Region {
 /** Records of an entry: its copy and the way on. */
 const ENTRY_SIZE: number = 2 * RECORD.size;
 
+/** What lies behind the entries: a plan's `records`. */
+const sideOf = ({ records, plan }: Region): number => records + plan.entries.length * ENTRY_SIZE;
 const sizeOf = (plan: RegionPlan): number => plan.entries.length * ENTRY_SIZE + plan.records.length;
 const classOf = (size: number): number => 1 << (32 - Math.clz32(size - 1));
 const pageOf = (host: number): number => host >>> 12;
@@ -109,8 +111,8 @@ export class RegionCache {
     const region: Region = { plan, number, records, patched, isGuarded: false, wasWritten: false };
     this.#all.add(region);
     this.#h.table.set(number, run);
-    this.#h.u8.fill(0, records, records + plan.entries.length * ENTRY_SIZE);
-    this.#h.u8.set(plan.records, records + plan.entries.length * ENTRY_SIZE);
+    this.#h.u8.fill(0, records, sideOf(region));
+    this.#h.u8.set(plan.records, sideOf(region));
     plan.entries.forEach(({ host }, entry) => {
       const key = placeOf(host, plan.mode);
       if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });
@@ -159,6 +161,7 @@ export class RegionCache {
 
   #guard(region: Region): void {
     region.isGuarded = true;
+    this.#h.view.setUint32(sideOf(region) + SEEN.stale, 0, true);
     if (region.wasWritten) this.revived++;
     region.wasWritten = false;
     for (const { host, length } of region.plan.ranges) {
@@ -192,7 +195,7 @@ export class RegionCache {
     view.setUint16(record + RECORD.cold, INTERNAL.region, true);
     u8[record + RECORD.hot] = HOT_REGION;
     u8[record + RECORD.a] = entry;
-    view.setInt32(record + RECORD.disp, records + plan.entries.length * ENTRY_SIZE, true);
+    view.setInt32(record + RECORD.disp, sideOf(region), true);
     view.setInt32(record + RECORD.target, copy, true);
     view.setInt32(record + RECORD.imm, number, true);
     view.setInt32(record + RECORD.imm + 4, plan.entries[entry]!.page, true);
@@ -204,6 +207,7 @@ export class RegionCache {
     const { u8, view } = this.#h;
     const { records, plan, patched } = region;
     region.isGuarded = false;
+    view.setUint32(sideOf(region) + SEEN.stale, 1, true);
     for (const { host } of plan.ranges) {
       const page = this.#pages.get(pageOf(host));
       page?.delete(region);

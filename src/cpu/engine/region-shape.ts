@@ -60,13 +60,14 @@ export interface RegionPlan {
   readonly instructions: number;
 }
 
-/**
- * At the beginning of a region's records: the jump cache's tag and the origin with which its pages were looked at last, and where in
- * the host they lie (u32 each, in the order of `pages`). In whole records.
- */
-export const SEEN = { tag: 0, origin: 8, hosts: 16, size: 64 } as const;
 /** Pages that a region may span. */
-export const MOST_PAGES: number = (SEEN.size - SEEN.hosts) / 4;
+export const MOST_PAGES = 12;
+/**
+ * At the beginning of a region's records: the jump cache's tag and the origin with which its pages were looked at last; 1 while the region
+ * is not in force, which it looks at when something it called may have written; and where in the host its pages lie (u32 each, in the
+ * order of `pages`). In whole records.
+ */
+export const SEEN = { tag: 0, origin: 8, stale: 16, hosts: 20, size: 96 } as const;
 
 /** Name of a region's function in the host's profiles, by the region's number. */
 export const regionName = (id: number): string => `region ${id}`;

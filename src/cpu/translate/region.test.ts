@@ -135,6 +135,14 @@ describe("a region of 32-bit code", () => {
     expect(m.memory.readUint32(0x5000)).toBe(0);
   });
 
+  it("leaves when an instruction that it has called has written into it", () => {
+    // `lea eax, [ebx+1]` · `mov edi, 4010h` · `mov ecx, 1` · `rep stosb` · `mov ebx, 0`, which is what is written · `hlt`
+    const code = [0x8d, 0x43, 1, 0xbf, 0x10, 0x40, 0, 0, 0xb9, 1, 0, 0, 0, 0xf3, 0xaa, 0xbb, 0, 0, 0, 0, HLT];
+    const m = new Machine(code);
+    expect(m.twice()).toBe(BigInt(AT.code + code.length));
+    expect(m.cpu.registers.get("rbx")).toBe(2n);
+  });
+
   it("goes round its loop as often as the interpreter", () => {
     // `add eax, ecx` · `adc edx, 0` · `dec ecx` · `jnz` to the start · `hlt`
     const m = new Machine([0x01, 0xc8, 0x83, 0xd2, 0x00, 0x49, 0x75, 0xf8, HLT]);

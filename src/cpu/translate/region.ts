@@ -377,7 +377,8 @@ class RegionBuilder extends RegionSem {
       return this.noteDead();
     }
     const interrupted = this.ne(this.loadSlot("i32.load", slot("attention")), 0);
-    this.if(this.or(this.ne(next, this.add(side, RECORD.size)), interrupted), leave);
+    const isElsewhere = this.or(this.ne(next, this.add(side, RECORD.size)), interrupted);
+    this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.#side, SEEN.stale)) : isElsewhere, leave);
     if (isSeparate) return;
     this.forgetValues();
     this.#list(this.#reloads);
@@ -541,6 +542,11 @@ function keepsToItself({ form, operands, instruction }: Handler): boolean {
   if (!form.attributes.has("fpu") && !form.attributes.has("mmx")) return false;
   const isOwn = operands.every(({ kind }) => kind === "mem" || kind === "mm" || kind === "st" || kind === "imm");
   return isOwn && instruction.flags.size === 0 && !READS_MORE.test(instruction.name);
+}
+
+/** Whether the region's own code may be other than it was behind an instruction. */
+function mayWrite(h: Handler): boolean {
+  return !keepsToItself(h) || h.operands.some(({ kind, access }) => kind === "mem" && access !== "r");
 }
 
 /** Which deltas the root knows: byte n is for `from` + n, 0 or the number of a way, plus 1. */
