@@ -1,15 +1,18 @@
 // Holds the translator, and for a sample the evaluator, against the interpreter on batches of sequences.
 import type { ProgramGenerator } from "../../../src/cpu/engine/generator.ts";
-import type { RegionRequest } from "../../../src/cpu/engine/translation.ts";
 import { compareEndings, type Difference } from "./compare.ts";
+import { type Ending, Keeper } from "./ending.ts";
 import { type Assembled, assemble } from "./program.ts";
-import { type Ending, SequenceRunner } from "./runner.ts";
+import { SequenceRunner } from "./runner.ts";
+import { type Schedule, type Sequence, sequenceOf, type Start } from "./sequence.ts";
 import { CODE_BYTES, SLOTS } from "./space.ts";
-import { type Schedule, type Sequence, sequenceOf } from "./start.ts";
+import { SequenceTranslator } from "./translate.ts";
 
-/** A sequence on which engines disagree. */
+/** A start of a sequence on which engines disagree. */
 export interface Disagreement {
   readonly sequence: Sequence;
+  /** Number of the start. */
+  readonly start: number;
   /** Which engine, and in which run of it. */
   readonly where: string;
   readonly differences: readonly Difference[];
@@ -17,177 +20,249 @@ export interface Disagreement {
 
 /** What checking came to. */
 export interface Tally {
+  /** Programs; programs from a start; starts on the evaluator. */
+  programs: number;
   sequences: number;
   evaluated: number;
+  /** Regions, and how many of them the optimizing compiler compiled. */
   regions: number;
+  optimized: number;
+  /** Instructions that the interpreter executed, those of the runs held against it, and how many of them in regions. */
+  instructions: number;
+  compared: number;
+  translated: number;
+  /** Runs held against the interpreter's in which some region was entered. */
+  entered: number;
   timeouts: number;
   /** Sequences that come to something else each time, since a pointer led out of their slot. */
   unstable: number;
-  instructions: number;
+}
+
+/** How to check. */
+export interface CheckOptions {
+  /** One start of every so many sequences also runs on the evaluator; 0 for none. */
+  readonly evaluate?: number;
+  /** Regions are compiled by V8's optimizing compiler. */
+  readonly optimize?: boolean;
+}
+
+/** What the interpreter comes to. */
+interface Expected {
+  readonly start: Start;
+  readonly ending: Ending;
+  /** With other code, and with another page, where the schedule says so. */
+  readonly other: Ending | undefined;
+  readonly remapped: Ending | undefined;
 }
 
 interface Job {
   readonly sequence: Sequence;
   readonly code: Assembled;
-  readonly expected: Ending;
-  readonly remapped: Remapped | undefined;
-}
-
-/** A page of the code with other bytes, and what the sequence comes to with it. */
-interface Remapped {
-  readonly page: number;
-  readonly bytes: Uint8Array;
-  readonly expected: Ending;
+  /** The code with other instructions here and there. */
+  readonly other: Assembled;
+  /** Offset of a page that the sequence does not begin in; undefined when it lies in one. */
+  readonly page: number | undefined;
+  readonly expected: Expected[];
 }
 
 /** One-byte CMC. */
 const OTHER = 0xf5;
+/** Instructions beyond which the evaluator is not asked. */
+const MOST_EVALUATED = 1500;
 
 /** Checks sequences, many at a time. */
 export class Checker {
-  readonly tally: Tally = { sequences: 0, evaluated: 0, regions: 0, timeouts: 0, unstable: 0, instructions: 0 };
-  readonly #translator: SequenceRunner;
+  readonly tally: Tally = {
+    programs: 0,
+    sequences: 0,
+    evaluated: 0,
+    regions: 0,
+    optimized: 0,
+    instructions: 0,
+    compared: 0,
+    translated: 0,
+    entered: 0,
+    timeouts: 0,
+    unstable: 0,
+  };
+  readonly #runner: SequenceRunner;
+  readonly #translator: SequenceTranslator;
+  readonly #keeper = new Keeper();
   readonly #program: ProgramGenerator;
   #evaluator: SequenceRunner | undefined;
 
   constructor(program: ProgramGenerator) {
     this.#program = program;
-    this.#translator = new SequenceRunner("translator", program);
+    this.#runner = new SequenceRunner("translator", program);
+    this.#translator = new SequenceTranslator(program, this.#runner);
   }
 
-  /** The sequences of SLOTS seeds from `seed` on, a multiple of SLOTS; every `evaluate`-th also on the evaluator. */
-  batch(seed: number, evaluate = 0): Disagreement[] {
+  /** The sequences of SLOTS seeds from `seed` on, a multiple of SLOTS. */
+  batch(seed: number, options?: CheckOptions): Disagreement[] {
     const sequences = Array.from({ length: SLOTS }, (_, i) => sequenceOf(seed + i));
-    return this.check(sequences, evaluate);
+    return this.check(sequences, options);
   }
 
   /** Sequences of different slots. */
-  check(sequences: readonly Sequence[], evaluate = 0): Disagreement[] {
-    this.#translator.flushTlb();
-    const prepared = sequences.map((sequence) => ({ sequence, code: assemble(sequence.program, sequence.slot) }));
-    // All in place before the first one runs: what a wild pointer finds elsewhere is what it finds the next time, too.
-    for (const { sequence, code } of prepared) {
-      this.#translator.prepare(sequence);
-      this.#translator.place(sequence, code.code);
-    }
-    const jobs = prepared.map(({ sequence, code }) => this.#interpret(sequence, code));
-    const requests = jobs.flatMap((job) => this.#requests(job));
-    this.tally.regions += this.#translator.translate(requests);
-    const found = jobs.flatMap((job) => this.#translated(job));
+  check(sequences: readonly Sequence[], { evaluate = 0, optimize = false }: CheckOptions = {}): Disagreement[] {
+    this.#runner.flushTlb();
+    this.#keeper.reset();
+    const jobs = sequences.map((sequence) => this.#job(sequence));
+    // All in place before the first one runs, and again behind each: what a wild pointer finds elsewhere is always the same.
+    for (const job of jobs) this.#putBack(job);
+    for (const job of jobs) this.#interpret(job);
+    const made = this.#translator.translate(jobs, optimize);
+    this.tally.regions += made;
+    if (optimize) this.tally.optimized += made;
+    const found = jobs.flatMap((job) => this.#translated(job, optimize));
     if (evaluate > 0) for (let i = 0; i < jobs.length; i += evaluate) found.push(...this.#evaluated(jobs[i]!));
     return found.filter(({ sequence }) => this.#isStable(sequence));
   }
 
-  /**
-   * Whether the interpreter agrees with itself, on the code as it is and on the other. Runs of the same kind: if budgets made a
-   * difference, that would be a disagreement.
-   */
+  #job(sequence: Sequence): Job {
+    const code = assemble(sequence.program, sequence.slot);
+    const pageOf = (offset: number): number => offset & ~0xfff;
+    const page = code.starts.map(pageOf).find((p) => p !== pageOf(code.entry) && p < CODE_BYTES);
+    return { sequence, code, other: { ...code, code: otherCode(code) }, page, expected: [] };
+  }
+
+  #putBack({ sequence, code }: Job): void {
+    this.#runner.place(sequence, sequence.starts[0]!, code.code);
+  }
+
+  // ── the interpreter ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #interpret(job: Job): void {
+    this.tally.programs++;
+    for (const start of job.sequence.starts) job.expected.push(this.#expect(job, start));
+    this.#putBack(job);
+  }
+
+  #expect({ sequence, code, other, page }: Job, start: Start): Expected {
+    const runner = this.#runner;
+    const run = (with_: Assembled): Ending => {
+      const ending = this.#keeper.keep(runner.run(sequence, start, with_));
+      this.tally.instructions += ending.retired;
+      return ending;
+    };
+    runner.place(sequence, start, code.code);
+    const ending = run(code);
+    this.tally.sequences++;
+    if (ending.kind === "timeout") this.tally.timeouts++;
+    const { rewrite } = start.schedule;
+    let others: { other?: Ending; remapped?: Ending } = {};
+    if (rewrite === "other") {
+      runner.place(sequence, start, other.code);
+      others = { other: run(other) };
+    }
+    if (isMapping(rewrite) && page !== undefined) {
+      runner.place(sequence, start, code.code);
+      runner.remap(sequence, page, rewrite, other.code.subarray(page, page + 0x1000));
+      others = { remapped: run(code) };
+      runner.remap(sequence, page, "own");
+    }
+    return { start, ending, other: others.other, remapped: others.remapped };
+  }
+
+  /** Whether the interpreter agrees with itself, on the code as it is and on the other. */
   #isStable(sequence: Sequence): boolean {
     const runner = new SequenceRunner("translator", this.#program);
-    const code = assemble(sequence.program, sequence.slot);
-    runner.prepare(sequence);
-    for (const one of [code, { ...code, code: otherCode(code) }]) {
-      const [first, second] = [0, 1].map(() => {
-        runner.place(sequence, one.code);
-        runner.flushTlb();
-        return runner.run(sequence, one);
-      }) as [Ending, Ending];
-      if (compareEndings(first, second).length === 0) continue;
-      this.tally.unstable++;
-      return false;
+    const { code, other } = this.#job(sequence);
+    const keeper = new Keeper();
+    for (const start of sequence.starts) {
+      for (const one of [code, other]) {
+        const [first, second] = [0, 1].map(() => {
+          runner.place(sequence, start, one.code);
+          runner.flushTlb();
+          return keeper.keep(runner.run(sequence, start, one));
+        }) as [Ending, Ending];
+        if (compareEndings(first, second, runner.before(sequence.slot)).length === 0) continue;
+        this.tally.unstable++;
+        return false;
+      }
     }
     return true;
   }
 
-  #interpret(sequence: Sequence, code: Assembled): Job {
-    this.#translator.place(sequence, code.code);
-    const expected = this.#translator.run(sequence, code);
-    this.tally.sequences++;
-    this.tally.instructions += expected.retired;
-    if (expected.kind === "timeout") this.tally.timeouts++;
-    const remapped = sequence.schedule.rewrite === "remap" ? this.#interpretRemapped(sequence, code) : undefined;
-    this.#translator.place(sequence, code.code);
-    return { sequence, code, expected, remapped };
+  // ── the others ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #translated(job: Job, optimize: boolean): Disagreement[] {
+    const found: Disagreement[] = [];
+    job.expected.forEach((expected, i) => found.push(...this.#startTranslated(job, expected, i, optimize)));
+    this.#putBack(job);
+    return found;
   }
 
-  /** With other bytes in a page that the sequence does not begin in; undefined when it lies in one. */
-  #interpretRemapped(sequence: Sequence, code: Assembled): Remapped | undefined {
-    const pageOf = (offset: number): number => offset & ~0xfff;
-    const page = code.starts.map(pageOf).find((p) => p !== pageOf(code.entry) && p < CODE_BYTES);
-    if (page === undefined) return undefined;
-    const bytes = otherCode(code).slice(page, page + 0x1000);
-    return { page, bytes, expected: this.#runRemapped(sequence, code, page, bytes) };
+  #startTranslated(job: Job, expected: Expected, number: number, optimize: boolean): Disagreement[] {
+    const { sequence, code, other, page } = job;
+    const { start } = expected;
+    const { rewrite, cold } = start.schedule;
+    const runner = this.#runner;
+    const found: Disagreement[] = [];
+    const run = (where: string, with_: Assembled, against: Ending, late = 0, except?: number): void => {
+      if (cold) runner.flushTlb();
+      else runner.warm(sequence, start, except);
+      const interlude = late > 0 ? { after: late, act: (): void => this.#translateLate(job, optimize) } : undefined;
+      const got = this.#counted(() => runner.run(sequence, start, with_, comparable(start.schedule, against), interlude));
+      const differences = compareEndings(against, got, runner.before(sequence.slot));
+      if (differences.length > 0) found.push({ sequence, start: number, where, differences });
+    };
+    if (expected.other) {
+      // The same place holds other code for a while: the regions may not be in force meanwhile.
+      runner.place(sequence, start, code.code);
+      runner.place(sequence, start, other.code);
+      run("translator, on other code", other, expected.other);
+    }
+    if (expected.remapped && page !== undefined && isMapping(rewrite)) {
+      runner.place(sequence, start, code.code);
+      runner.remap(sequence, page, rewrite, other.code.subarray(page, page + 0x1000));
+      run(`translator, a page ${rewrite}`, code, expected.remapped, 0, page);
+      runner.remap(sequence, page, "own");
+    }
+    runner.place(sequence, start, code.code);
+    if (rewrite === "same") runner.writeCode(sequence.slot, code.code, true);
+    run(`translator, rewrite ${rewrite}`, code, expected.ending, number === 0 ? sequence.translation.late : 0);
+    return found;
   }
 
-  #runRemapped(sequence: Sequence, code: Assembled, page: number, bytes: Uint8Array, schedule?: Schedule): Ending {
-    const runner = this.#translator;
-    runner.place(sequence, code.code);
-    runner.remap(sequence, page, bytes);
-    const ending = runner.run(sequence, code, schedule);
-    runner.remap(sequence, page);
+  #counted(run: () => Ending): Ending {
+    const before = this.#runner.inRegions;
+    const ending = run();
+    this.tally.compared += ending.retired;
+    const translated = this.#runner.inRegions - before;
+    this.tally.translated += translated;
+    if (translated > 0) this.tally.entered++;
     return ending;
   }
 
-  #requests({ sequence, code }: Job): readonly RegionRequest[] {
-    const { inner, late } = sequence.schedule;
-    if (late > 0) return [];
-    const labels = [...new Set(code.labels.values())].filter((offset) => offset !== code.entry).slice(0, inner);
-    return this.#translator.requests(sequence, [code.entry, ...labels]);
-  }
-
-  #translated(job: Job): Disagreement[] {
-    const { sequence, code, expected } = job;
-    const runner = this.#translator;
-    const { rewrite, cold } = sequence.schedule;
-    if (rewrite === "other") {
-      const found = this.#onOther(job, sequence.schedule);
-      if (found) return [found];
-    }
-    if (job.remapped) {
-      const { page, bytes } = job.remapped;
-      const schedule = comparable(sequence.schedule, job.remapped.expected);
-      const found = compareEndings(job.remapped.expected, this.#runRemapped(sequence, code, page, bytes, schedule));
-      if (found.length > 0) return [{ sequence, where: "translator, with another page", differences: found }];
-    }
-    runner.place(sequence, code.code);
-    if (rewrite === "same") runner.writeCode(sequence.slot, code.code, true);
-    if (cold) runner.flushTlb();
-    const got = runner.run(sequence, code, comparable(sequence.schedule, expected));
-    runner.place(sequence, code.code);
-    return disagreement(sequence, `translator, rewrite ${rewrite}`, expected, got);
-  }
-
-  /** The same place holds other code for a while: the regions may not be in force meanwhile. */
-  #onOther(job: Job, schedule: Schedule): Disagreement | undefined {
-    const { sequence, code } = job;
-    const runner = this.#translator;
-    runner.place(sequence, code.code);
-    const other: Assembled = { ...code, code: otherCode(code) };
-    runner.place(sequence, other.code);
-    const got = runner.run(sequence, other, schedule);
-    runner.place(sequence, other.code);
-    runner.writeCode(sequence.slot, other.code, true);
-    const expected = runner.run(sequence, other);
-    const fair = comparable(schedule, expected);
-    if (fair !== schedule) return this.#onOther(job, fair);
-    return disagreement(sequence, "translator, on other code", expected, got)[0];
+  #translateLate({ sequence, code }: Job, optimize: boolean): void {
+    const made = this.#translator.translateHere(sequence, code, optimize);
+    this.tally.regions += made;
+    if (optimize) this.tally.optimized += made;
   }
 
   #evaluated({ sequence, code, expected }: Job): Disagreement[] {
-    if (expected.kind === "timeout" || expected.retired > 1500) return [];
-    this.#evaluator ??= new SequenceRunner("evaluator", this.#program);
-    this.#evaluator.prepare(sequence);
-    this.#evaluator.place(sequence, code.code);
-    this.#evaluator.flushTlb();
-    const got = this.#evaluator.run(sequence, code);
+    const number = sequence.seed % expected.length;
+    const { start, ending } = expected[number]!;
+    if (ending.kind === "timeout" || ending.retired > MOST_EVALUATED) return [];
+    const evaluator = (this.#evaluator ??= new SequenceRunner("evaluator", this.#program));
+    evaluator.place(sequence, start, code.code);
+    evaluator.flushTlb();
+    const got = evaluator.run(sequence, start, code);
     this.tally.evaluated++;
-    return disagreement(sequence, "evaluator", expected, got);
+    const differences = compareEndings(ending, got, evaluator.before(sequence.slot));
+    return differences.length === 0 ? [] : [{ sequence, start: number, where: "evaluator", differences }];
   }
 }
 
 /** The schedule without interrupts when the sequence gave up the tables that let them return at once. */
 function comparable(schedule: Schedule, expected: Ending): Schedule {
   return schedule.interrupts && !expected.isAtHome ? { ...schedule, interrupts: false } : schedule;
+}
+
+/** Whether a page of the code is to be mapped otherwise. */
+function isMapping(rewrite: Schedule["rewrite"]): rewrite is "spare" | "absent" | "noExecute" {
+  return rewrite === "spare" || rewrite === "absent" || rewrite === "noExecute";
 }
 
 /** The code with every third instruction begun by another. */
@@ -197,9 +272,4 @@ function otherCode({ code, starts }: Assembled): Uint8Array {
     if (i % 3 === 1 && start < other.length) other[start] = OTHER;
   });
   return other;
-}
-
-function disagreement(sequence: Sequence, where: string, expected: Ending, got: Ending): Disagreement[] {
-  const differences = compareEndings(expected, got);
-  return differences.length === 0 ? [] : [{ sequence, where, differences }];
 }

@@ -1,6 +1,9 @@
-// What only tests and kernels do: code that writes code, flags taken from the stack, faults, control registers, devices.
+// What only tests and kernels do: flags taken from the stack, faults, control registers, devices; and by name, what else is odd.
 import { POINTERS } from "./encode.ts";
+import { dispatch } from "./dispatch.ts";
+import { called, halves, locked } from "./memory-oddities.ts";
 import { word } from "./program.ts";
+import { overlap, patch } from "./self-modification.ts";
 import { DATA, PRIVATE, SELECTOR } from "./space.ts";
 import type { Writer } from "./writer.ts";
 
@@ -18,26 +21,6 @@ function controlWord(w: Writer): void {
   const p = w.prng;
   if (p.chance(75)) w.emitAt([0x0f, 0xae], 2, { area: "data", offset: DATA.private + PRIVATE.mxcsr + p.below(16) * 4 });
   else w.emitAt([0xd9], 5, { area: "data", offset: DATA.private + PRIVATE.fcw + p.below(8) * 2 });
-}
-
-/** Writes into the immediate of a MOV ahead, or behind where there is one; now and then what is there already. */
-function patch(w: Writer): void {
-  const p = w.prng;
-  const behind = w.patchable.length > 0 && p.chance(60) ? p.pick(w.patchable) : undefined;
-  const label = behind ?? w.label();
-  const to = { area: "label", label, offset: 1 } as const;
-  const dice = p.below(6);
-  if (dice === 0) w.emitAt([0xc6], 0, to, [p.below(256)]);
-  else if (dice === 1) w.emitAt([0xc7], 0, to, word(p.below(8)));
-  else if (dice === 2) w.emitAt([0x88], w.scratch(), to);
-  else if (dice === 3) w.emitAt([0x80], 1, to, [0]);
-  else if (dice === 4) w.emitAt([...w.long(), 0x31], w.scratch(), { ...to, offset: p.between(-8, 1) });
-  else w.emitAt([0xff], p.below(2), to);
-  w.body(p.below(3), 3);
-  if (behind !== undefined) return;
-  w.patchable.push(label);
-  w.mark(label);
-  w.load(w.scratch(), p.below(8));
 }
 
 function fault(w: Writer): void {
@@ -127,7 +110,21 @@ function changeControlRegister(w: Writer): void {
 }
 
 /** Oddities by what a sequence may be about. */
-export const ODDITIES: Readonly<Record<string, Oddity>> = { controlWord, patch, fault, flagImage, device, systemCall, segment, kernel };
+export const ODDITIES: Readonly<Record<string, Oddity>> = {
+  controlWord,
+  patch,
+  overlap,
+  locked,
+  dispatch,
+  called,
+  halves,
+  fault,
+  flagImage,
+  device,
+  systemCall,
+  segment,
+  kernel,
+};
 
 /** Nothing odd: a pointer that went astray comes back. */
 export function restorePointer(w: Writer): void {

@@ -3,7 +3,7 @@ import type { Prng } from "../prng.ts";
 import { COUNT_REGISTER, encode } from "./encode.ts";
 import { ODDITIES, restorePointer } from "./oddities.ts";
 import { type Chunk, type Node, type Program, word } from "./program.ts";
-import { type Groups, MIXTURES, pickRow, rowsOf } from "./rows.ts";
+import { type Choice, choicesOf, pickRow } from "./rows.ts";
 import { CODE_BYTES, DATA, PRIVATE } from "./space.ts";
 import { call, condition, jump, type Wishes, Writer } from "./writer.ts";
 
@@ -11,8 +11,7 @@ const NAMES = Object.keys(ODDITIES);
 const MOST_FUNCTIONS = 3;
 
 class SequenceWriter extends Writer {
-  readonly #groups: Groups;
-  readonly #mixture: Readonly<Record<string, number>>;
+  readonly #choice: Choice;
   /** Oddities that come now and then, and the one that comes often. */
   readonly #odd: ReadonlySet<string>;
   readonly #focus: string | undefined;
@@ -20,8 +19,7 @@ class SequenceWriter extends Writer {
 
   constructor(w: Wishes, prng: Prng) {
     super(w, prng);
-    this.#groups = rowsOf(w.mode);
-    this.#mixture = MIXTURES[prng.pick(Object.keys(MIXTURES))]!;
+    this.#choice = prng.pick(choicesOf(w.mode));
     this.#odd = new Set(NAMES.filter((name) => prng.chance(name === "controlWord" ? 50 : 25)));
     this.#focus = prng.chance(35) ? prng.pick(NAMES) : undefined;
   }
@@ -58,7 +56,7 @@ class SequenceWriter extends Writer {
   }
 
   override instruction(): void {
-    const nodes = encode(pickRow(this.#groups, this.#mixture, this.prng), this.style);
+    const nodes = encode(pickRow(this.#choice, this.prng), this.style);
     if (!nodes) return;
     for (const node of nodes.slice(0, -1)) this.push(node);
     const last = nodes.at(-1)!;

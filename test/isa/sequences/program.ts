@@ -1,6 +1,6 @@
 // A sequence before it has addresses: instructions with places to fill in, labels, branches whose length is not settled. Whatever is
 // left out, the rest is still a program.
-import { CODE_BYTES, codeBase, dataBase } from "./space.ts";
+import { CODE_BYTES, codeBase, DATA, dataBase } from "./space.ts";
 
 /** A sequence's mode. */
 export type Mode = 64 | 32;
@@ -9,10 +9,10 @@ export type Mode = 64 | 32;
 export interface Address {
   /** Its offset in the instruction's bytes. */
   readonly at: number;
-  /** The slot's data window at `offset`, or the code at a label plus `offset`. */
+  /** The slot's data window at `offset`, or the code at a label plus `offset`: where it runs, or where it can be written besides. */
   readonly to:
     | { readonly area: "data"; readonly offset: number }
-    | { readonly area: "label"; readonly label: number; readonly offset: number };
+    | { readonly area: "label" | "alias"; readonly label: number; readonly offset: number };
   /** As a plain number, whatever the mode. */
   readonly absolute?: boolean;
 }
@@ -60,7 +60,7 @@ export interface Assembled {
   readonly entry: number;
   /** Offsets at which an instruction begins, and the ends of chunks, ascending. */
   readonly starts: readonly number[];
-  /** Offsets of labels. */
+  /** Offsets of labels; those beyond the code pages are not among them. */
   readonly labels: ReadonlyMap<number, number>;
   readonly instructions: number;
 }
@@ -99,7 +99,8 @@ class Assembler {
       }
       starts.push(end);
     }
-    return { code, entry: this.#program.chunks[0]!.origin, starts: starts.sort((a, b) => a - b), labels: this.#labels, instructions };
+    const labels = new Map([...this.#labels].filter(([, offset]) => offset < CODE_BYTES));
+    return { code, entry: this.#program.chunks[0]!.origin, starts: starts.sort((a, b) => a - b), labels, instructions };
   }
 
   #place(): void {
@@ -154,11 +155,16 @@ class Assembler {
   #bytes({ bytes, addresses }: Bytes, at: number): number[] {
     const result = [...bytes];
     for (const { at: place, to, absolute } of addresses) {
-      const base = to.area === "data" ? dataBase(this.#slot) : codeBase(this.#slot) + this.#target(to.label);
+      const base = this.#base(to);
       const next = this.#program.mode === 64 && absolute !== true ? codeBase(this.#slot) + at + bytes.length : 0;
       word(base + to.offset - next).forEach((b, i) => (result[place + i] = b));
     }
     return result;
+  }
+
+  #base(to: Address["to"]): number {
+    if (to.area === "data") return dataBase(this.#slot);
+    return this.#target(to.label) + (to.area === "label" ? codeBase(this.#slot) : dataBase(this.#slot) + DATA.code);
   }
 }
 

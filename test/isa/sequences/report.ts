@@ -3,7 +3,7 @@ import { disassemble } from "../../../src/cpu/decode/disassemble.ts";
 import type { Disagreement } from "./check.ts";
 import { assemble } from "./program.ts";
 import { codeBase, dataBase } from "./space.ts";
-import type { Sequence } from "./start.ts";
+import type { Sequence } from "./sequence.ts";
 
 /** The command that finds a sequence's disagreement again. */
 export function commandFor({ seed }: Sequence): string {
@@ -23,13 +23,15 @@ export function listing({ program, slot }: Sequence): string[] {
 }
 
 /** Everything about a disagreement. */
-export function describeDisagreement({ sequence, where, differences }: Disagreement): string {
-  const { start, program, cpl, slot, schedule } = sequence;
-  const registers = [...start.gpr].map((value, i) => `r${i}=${value.toString(16)}`).join(" ");
-  const flags = `rflags=${start.rflags.toString(16)} mxcsr=${start.mxcsr.toString(16)} fcw=${start.fcw.toString(16)}`;
+export function describeDisagreement({ sequence, start: number, where, differences }: Disagreement): string {
+  const { program, slot, translation, starts } = sequence;
+  const { state, ...start } = starts[number]!;
+  const registers = [...state.gpr].map((value, i) => `r${i}=${value.toString(16)}`).join(" ");
+  const flags = `rflags=${state.rflags.toString(16)} mxcsr=${state.mxcsr.toString(16)} fcw=${state.fcw.toString(16)}`;
   return [
     commandFor(sequence),
-    `  ${where}; ${program.mode}-bit, CPL ${cpl}, data at ${dataBase(slot).toString(16)}, ${JSON.stringify(schedule)}`,
+    `  ${where}; start ${number} of ${starts.length}, ${program.mode}-bit, data at ${dataBase(slot).toString(16)}`,
+    `  ${JSON.stringify(translation)} ${JSON.stringify(start)}`,
     `  ${registers} ${flags}`,
     ...listing(sequence),
     ...differences.map(({ what, expected, got }) => `  ${what}: interpreter ${expected}, here ${got}`),

@@ -38,7 +38,7 @@ function groupOf({ instruction, form }: Row): string {
 }
 
 /** Rows of a mode by group. */
-export type Groups = ReadonlyMap<string, readonly Row[]>;
+type Groups = ReadonlyMap<string, readonly Row[]>;
 
 function groupsOf(mode: Mode): Groups {
   const groups = new Map<string, Row[]>();
@@ -54,17 +54,18 @@ function groupsOf(mode: Mode): Groups {
   return groups;
 }
 
-let both: Readonly<Record<Mode, Groups>> | undefined;
+let choices: Readonly<Record<Mode, readonly Choice[]>> | undefined;
 
-/** Rows that sequences of a mode are made of. */
-export function rowsOf(mode: Mode): Groups {
-  both ??= { 64: groupsOf(64), 32: groupsOf(32) };
-  return both[mode];
+/** Mixtures of rows that sequences of a mode are made of. */
+export function choicesOf(mode: Mode): readonly Choice[] {
+  const all = (groups: Groups): Choice[] => Object.values(MIXTURES).map((mixture) => choiceOf(groups, mixture));
+  choices ??= { 64: all(groupsOf(64)), 32: all(groupsOf(32)) };
+  return choices[mode];
 }
 
 /** How often each group comes, by what a sequence is about. */
-export const MIXTURES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  integer: { arithmetic: 44, move: 18, shift: 14, flags: 12, stack: 6, string: 2, other: 2, vector: 1, float: 1 },
+const MIXTURES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  integer: { arithmetic: 42, move: 18, shift: 14, flags: 12, stack: 6, string: 2, other: 2, vector: 1, float: 1, x87: 1, mmx: 1 },
   mixed: { arithmetic: 26, move: 12, shift: 8, flags: 8, stack: 4, string: 2, other: 3, vector: 10, float: 16, x87: 5, mmx: 5, segment: 1 },
   float: { arithmetic: 12, move: 6, flags: 5, float: 60, vector: 12, other: 1 },
   vector: { arithmetic: 12, move: 6, flags: 4, float: 8, vector: 60, mmx: 6, other: 1 },
@@ -72,15 +73,20 @@ export const MIXTURES: Readonly<Record<string, Readonly<Record<string, number>>>
   odd: { arithmetic: 20, other: 25, segment: 8, string: 12, flags: 10, stack: 10, mmx: 5, x87: 5, shift: 5 },
 };
 
+/** A mixture of a mode: groups by the last of a hundred numbers that choose them. */
+export type Choice = readonly { readonly below: number; readonly rows: readonly Row[] }[];
+
+/** What `pickRow` chooses from. */
+function choiceOf(groups: Groups, mixture: Readonly<Record<string, number>>): Choice {
+  let below = 0;
+  return Object.entries(mixture).map(([group, weight]) => ({ below: (below += weight), rows: groups.get(group) ?? [] }));
+}
+
 /** A row by a mixture's weights. */
-export function pickRow(groups: Groups, mixture: Readonly<Record<string, number>>, prng: Prng): Row {
+export function pickRow(choice: Choice, prng: Prng): Row {
   for (;;) {
-    let dice = prng.below(100);
-    for (const [group, weight] of Object.entries(mixture)) {
-      dice -= weight;
-      const rows = groups.get(group);
-      if (dice < 0 && rows !== undefined) return prng.pick(rows);
-      if (dice < 0) break;
-    }
+    const dice = prng.below(100);
+    const rows = choice.find(({ below }) => dice < below)?.rows;
+    if (rows !== undefined && rows.length > 0) return prng.pick(rows);
   }
 }

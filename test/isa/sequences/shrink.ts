@@ -1,22 +1,34 @@
-// Makes a failing sequence smaller while it still fails: fewer instructions, simpler circumstances.
+// Makes a failing sequence smaller while it still fails: one start, fewer instructions, simpler circumstances.
 import type { Disagreement } from "./check.ts";
 import type { Chunk, Node, Program } from "./program.ts";
-import type { Schedule, Sequence } from "./start.ts";
+import type { Schedule, Sequence, Start, TranslationPlan } from "./sequence.ts";
 
 /** The disagreement of a sequence, if there still is one. */
 export type Judge = (sequence: Sequence) => Disagreement | undefined;
 
-const SIMPLER: readonly Partial<Schedule>[] = [
-  { late: 0 },
-  { inner: 0 },
-  { rewrite: "none" },
-  { interrupts: false },
-  { kicks: false },
-  { cold: false },
-  { budget: 100_000 },
+type Change = (sequence: Sequence) => Sequence;
+
+const inEachStart =
+  (change: (start: Start) => Start): Change =>
+  (s) => ({ ...s, starts: s.starts.map(change) });
+const schedule = (change: Partial<Schedule>): Change => inEachStart((start) => ({ ...start, schedule: { ...start.schedule, ...change } }));
+const translation =
+  (change: Partial<TranslationPlan>): Change =>
+  (s) => ({ ...s, translation: { ...s.translation, ...change } });
+
+const SIMPLER: readonly Change[] = [
+  translation({ late: 0 }),
+  translation({ inner: 0 }),
+  translation({ hot: "nowhere" }),
+  schedule({ rewrite: "none" }),
+  schedule({ interrupts: false }),
+  schedule({ kicks: false }),
+  schedule({ cold: false }),
+  schedule({ budget: 100_000 }),
+  inEachStart((start) => ({ ...start, interrupting: false })),
 ];
 
-/** The smallest disagreement that leaving out instructions and interruptions gives. */
+/** The smallest disagreement that leaving out starts, instructions and interruptions gives. */
 export function shrink(found: Disagreement, judge: Judge): Disagreement {
   let best = found;
   const attempt = (sequence: Sequence): boolean => {
@@ -24,7 +36,12 @@ export function shrink(found: Disagreement, judge: Judge): Disagreement {
     if (worse) best = worse;
     return worse !== undefined;
   };
-  for (const change of SIMPLER) attempt({ ...best.sequence, schedule: { ...best.sequence.schedule, ...change } });
+  const { sequence } = found;
+  const first = sequence.starts[0]!;
+  const failing = sequence.starts[found.start]!;
+  // Regions are made of what the starts have run; the first says how.
+  if (!attempt({ ...sequence, starts: [failing] })) attempt({ ...sequence, starts: [first, failing] });
+  for (const change of SIMPLER) attempt(change(best.sequence));
   for (let size = 16, changed = false; size >= 1; size = changed && size === 1 ? 1 : size >> 1) {
     changed = false;
     for (let at = instructionsOf(best.sequence.program) - size; at > -size; at -= size) {

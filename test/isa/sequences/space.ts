@@ -2,7 +2,9 @@
 // regions of all. Exceptions end in a HLT, behind which an IRETQ waits for whoever wants to go on; interrupts return at once.
 //
 //   codeBase(slot)   3 pages, readable, writable, executable
-//   dataBase(slot)   pages 0 1 writable · 2 read-only · 4 5 writable, the stack · 7 device · 8 writable, private
+//   dataBase(slot)   pages 0 1 writable · 2 read-only · 4 5 writable, the stack · 7 device · 8 writable, private · 9 10 11 the code
+//
+// Both are also mapped a megabyte away, where the same programs run at other addresses.
 import { CPU_BASE } from "../../../src/cpu/engine/processor.ts";
 import type { RegisterAccess } from "../../../src/cpu/engine/engine.ts";
 import type { GuestMemory } from "../../../src/memory/guest-memory.ts";
@@ -18,8 +20,16 @@ const DATA_BASE = 0x540_0000;
 /** Code of a sequence, in bytes. */
 export const CODE_BYTES = 0x3000;
 
-/** Parts of a slot's data window. */
-export const DATA = { readOnly: 0x2000, unmapped: 0x3000, stack: 0x4000, stackEnd: 0x6000, device: 0x7000, private: 0x8000 } as const;
+/** Parts of a slot's data window; `code` is where the code can be written at another address than it runs at. */
+export const DATA = {
+  readOnly: 0x2000,
+  unmapped: 0x3000,
+  stack: 0x4000,
+  stackEnd: 0x6000,
+  device: 0x7000,
+  private: 0x8000,
+  code: 0x9000,
+} as const;
 
 /** Parts of the private page, which no pointer of a sequence leads to: loop counters, and values for control registers. */
 export const PRIVATE = { outer: 0, fuel: 8, mxcsr: 0x40, fcw: 0x80 } as const;
@@ -27,6 +37,10 @@ export const PRIVATE = { outer: 0, fuel: 8, mxcsr: 0x40, fcw: 0x80 } as const;
 /** Linear address of a slot's code and of its data window. */
 export const codeBase = (slot: number): number => CODE_BASE + slot * (DISTANCE + WINDOW);
 export const dataBase = (slot: number): number => DATA_BASE + slot * (DISTANCE + WINDOW);
+
+const ALIAS = 0x10_0000;
+/** Where else a window is mapped, from its address. The bit is the same one in code and data, and in one page table. */
+export const otherBase = (base: number): number => ((base & ALIAS) === 0 ? base + ALIAS : base - ALIAS);
 
 /** Pages of a slot in its physical order, code first: linear neighbours are no physical ones. */
 const PAGES: readonly (readonly [area: "code" | "data", offset: number])[] = [
@@ -42,8 +56,9 @@ const PAGES: readonly (readonly [area: "code" | "data", offset: number])[] = [
 ];
 /** Offset in a slot's memory of a page that is mapped when `remap` says so only. */
 export const SPARE: number = PAGES.length * 0x1000;
-/** Bytes of memory that belong to a slot. */
+/** Bytes of memory that belong to a slot, and its pages. */
 export const SLOT_BYTES: number = SPARE + 0x1000;
+export const SLOT_PAGES: number = SLOT_BYTES / 0x1000;
 
 /** Offset in a slot's memory of an offset in its code, or in its data window; -1 where nothing is mapped. */
 export function slotOffset(area: "code" | "data", offset: number): number {
@@ -108,9 +123,18 @@ export const SELECTOR = {
   userCode: 0x33,
   kernelCode32: 0x50,
   shifted: 0x5b,
+  shiftedKernelCode32: 0x60,
+  shiftedUserCode32: 0x6b,
+  limited: 0x73,
+  shiftedKernelData: 0x78,
 } as const;
 
-/** Linux' segments; then 32-bit code of the kernel, and user data that begins at 64 KiB. */
+/** Where the shifted segments begin. */
+export const SHIFT = 0x1_0000;
+/** Last byte of the limited one: above all slots, and below 4 GiB. */
+export const LIMIT = 0xfeaf_ffff;
+
+/** Linux' segments; then 32-bit code of the kernel, segments that begin at 64 KiB, and user data that ends below 4 GiB. */
 const GDT: readonly (readonly [selector: number, descriptor: bigint])[] = [
   [0x10, 0x00af_9b00_0000_ffffn],
   [0x18, 0x00cf_9300_0000_ffffn],
@@ -119,7 +143,14 @@ const GDT: readonly (readonly [selector: number, descriptor: bigint])[] = [
   [0x30, 0x00af_fb00_0000_ffffn],
   [0x50, 0x00cf_9b00_0000_ffffn],
   [0x58, 0x00cf_f301_0000_ffffn],
+  [0x60, 0x00cf_9b01_0000_ffffn],
+  [0x68, 0x00cf_fb01_0000_ffffn],
+  [0x70, 0x00cf_f300_0000_eaffn],
+  [0x78, 0x00cf_9301_0000_ffffn],
 ];
+
+/** How a page of code is mapped: as it should be, not at all, without the right to execute, and to the spare page. */
+export type Mapping = "own" | "absent" | "noExecute" | "spare";
 
 /** The address space of one processor. */
 export class Space {
@@ -161,14 +192,21 @@ export class Space {
     return paged && holds("cr3", BigInt(TABLE.pml4), TRANSLATES.cr3) && idt && gdt;
   }
 
-  /** Maps a page of a slot's code (its offset) to the spare page, or to its own again. The TLB is the caller's. */
-  remap(slot: number, offset: number, toSpare: boolean): void {
-    this.#mapCode(slot, offset, this.slot(slot) + (toSpare ? SPARE : slotOffset("code", offset)));
+  /** Maps a page of a slot's code (its offset) otherwise, or as it was. The TLB is the caller's. */
+  remap(slot: number, offset: number, how: Mapping): void {
+    const own = BigInt(this.slot(slot) + slotOffset("code", offset));
+    if (how === "absent") this.#mapCode(slot, offset, 0n);
+    else if (how === "spare") this.#mapCode(slot, offset, BigInt(this.slot(slot) + SPARE) | RIGHTS.code);
+    else this.#mapCode(slot, offset, own | (how === "own" ? RIGHTS.code : RIGHTS.data));
   }
 
-  #mapCode(slot: number, offset: number, physical: number): void {
-    const entry = this.#table(slot, "code") + (((codeBase(slot) + offset) >>> 12) & 511) * 8;
-    this.#memory.writeUint64(entry, BigInt(physical) | RIGHTS.code);
+  #mapCode(slot: number, offset: number, entry: bigint): void {
+    const base = codeBase(slot);
+    for (const at of [base, otherBase(base)]) this.#map(slot, "code", at + offset, entry);
+  }
+
+  #map(slot: number, area: "code" | "data", linear: number, entry: bigint): void {
+    this.#memory.writeUint64(this.#table(slot, area) + ((linear >>> 12) & 511) * 8, entry);
   }
 
   /** Forgets what earlier events left on their stacks. */
@@ -219,13 +257,15 @@ export class Space {
   }
 
   #mapSlot(slot: number): void {
+    const base = dataBase(slot);
     const map = (offset: number, entry: bigint): void => {
-      this.#memory.writeUint64(this.#table(slot, "data") + (((dataBase(slot) + offset) >>> 12) & 511) * 8, entry);
+      for (const at of [base, otherBase(base)]) this.#map(slot, "data", at + offset, entry);
     };
     PAGES.forEach(([area, offset], i) => {
       const physical = this.slot(slot) + i * 0x1000;
-      if (area === "code") this.#mapCode(slot, offset, physical);
-      else map(offset, BigInt(physical) | (offset === DATA.readOnly ? RIGHTS.readOnly : RIGHTS.data));
+      if (area === "data") return map(offset, BigInt(physical) | (offset === DATA.readOnly ? RIGHTS.readOnly : RIGHTS.data));
+      this.remap(slot, offset, "own");
+      map(DATA.code + offset, BigInt(physical) | RIGHTS.data);
     });
     map(DATA.device, BigInt(DEVICE_PHYSICAL) | RIGHTS.data);
   }

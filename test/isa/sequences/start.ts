@@ -1,9 +1,11 @@
-// What a sequence finds: registers, memory, and how it is run.
+// What a sequence finds when it starts: registers, and the data in its slot.
 import { Prng } from "../prng.ts";
-import { Values, type Lane } from "../values.ts";
-import { writeSequence } from "./patterns.ts";
-import type { Mode, Program } from "./program.ts";
-import { DATA, dataBase, PRIVATE, slotOffset, SLOTS } from "./space.ts";
+import { type Lane, Values } from "../values.ts";
+import type { Mode } from "./program.ts";
+import { CODE_BYTES, DATA, dataBase, otherBase, PRIVATE, SHIFT, SLOT_PAGES, slotOffset } from "./space.ts";
+
+/** Segments of 32-bit code: all of memory, all of it from 64 KiB on, or (ES and DS) not quite all. 64-bit code has none. */
+export type Segments = "flat" | "shifted" | "limited";
 
 /** General registers and XMM registers, in the state's form; x87 registers by number, 16 bytes each. */
 export interface StartState {
@@ -15,55 +17,54 @@ export interface StartState {
   readonly fcw: number;
   readonly ftop: number;
   readonly ftw: number;
+  /** Where in the pool the slot's pages come from; the private page is `control`'s. */
+  readonly data: readonly number[];
+  readonly control: ControlWords;
 }
 
-/** How often the processor is interrupted in the run that is compared. */
-export interface Schedule {
-  /** Largest budget of one `run`, in instructions. */
-  readonly budget: number;
-  readonly interrupts: boolean;
-  readonly kicks: boolean;
-  /** With an empty TLB. */
-  readonly cold: boolean;
-  /**
-   * What happens to the code between translation and the run: nothing, the same bytes again, other bytes and back, or another page in
-   * place of one and back.
-   */
-  readonly rewrite: "none" | "same" | "other" | "remap";
-  /** Regions also begin at so many labels. */
-  readonly inner: number;
-  /** Translated when it has run for so many instructions already; 0 for before. */
-  readonly late: number;
-}
-
-/** A sequence with all that it depends on. */
-export interface Sequence {
-  readonly seed: number;
-  readonly slot: number;
-  readonly cpl: 0 | 3;
-  readonly program: Program;
-  readonly start: StartState;
-  readonly schedule: Schedule;
+/** Values for MXCSR and the x87 control word, in the private page. */
+interface ControlWords {
+  readonly mxcsr: readonly number[];
+  readonly fcw: readonly number[];
 }
 
 const LANES: readonly Lane[] = ["i8", "i16", "i32", "i64", "f32", "f32", "f32", "f64", "f64", "f64", "f80"];
 const POOL_BYTES = 0x1_0000;
-let pooled: Uint8Array | undefined;
 
-/** Random values of every kind, of which sequences get parts. */
-function pool(): Uint8Array {
-  if (pooled) return pooled;
-  pooled = new Uint8Array(POOL_BYTES);
-  const view = new DataView(pooled.buffer);
-  const prng = new Prng(0x5eed);
-  for (let at = 0; at + 64 <= POOL_BYTES; at += 64) new Values(prng).fill(view, at, 64, prng.pick(LANES));
-  return pooled;
+/** Random values of every kind, of which starts get parts; and such as x87 registers hold, 16 bytes each. */
+class Pool {
+  readonly mixed = new Uint8Array(POOL_BYTES);
+  readonly extended = new Uint8Array(POOL_BYTES / 4);
+  /** Parts of a page each, made once. */
+  readonly pages: readonly Uint8Array[];
+
+  constructor() {
+    const view = new DataView(this.mixed.buffer);
+    const prng = new Prng(0x5eed);
+    for (let at = 0; at + 64 <= POOL_BYTES; at += 64) new Values(prng).fill(view, at, 64, prng.pick(LANES));
+    const values = new DataView(this.extended.buffer);
+    for (let at = 0; at < this.extended.length; at += 128) {
+      const related = new Values(prng);
+      for (let i = 0; i < 8; i++) related.write(values, at + i * 16, "f80");
+    }
+    const count = ((POOL_BYTES - 0x1000) / PAGE_STEP) | 0;
+    this.pages = Array.from({ length: count }, (_, i) => this.mixed.subarray(i * PAGE_STEP, i * PAGE_STEP + 0x1000));
+  }
+
+  part(prng: Prng, length: number): Uint8Array {
+    const at = prng.below((POOL_BYTES - length) / 16) * 16;
+    return this.mixed.subarray(at, at + length);
+  }
+
+  registers(prng: Prng): Uint8Array {
+    const at = prng.below(this.extended.length / 128) * 128;
+    return this.extended.subarray(at, at + 128);
+  }
 }
 
-function part(prng: Prng, length: number): Uint8Array {
-  const at = prng.below((POOL_BYTES - length) / 16) * 16;
-  return pool().subarray(at, at + length);
-}
+const PAGE_STEP = 48;
+let made: Pool | undefined;
+const pool = (): Pool => (made ??= new Pool());
 
 const MXCSR_MASKED = 0x1f80;
 
@@ -93,73 +94,81 @@ const POINTERS: readonly (readonly [register: number, offset: number])[] = [
   [13, 0x1010],
 ];
 
-function startState(prng: Prng, mode: Mode, slot: number): StartState {
+/** Where a start's pointers lead. */
+export interface Whereabouts {
+  readonly mode: Mode;
+  readonly slot: number;
+  readonly segments: Segments;
+  readonly isAliased: boolean;
+}
+
+/** Linear address of the data window that a start's pointers lead to. */
+function windowOf({ slot, isAliased }: Whereabouts): number {
+  return isAliased ? otherBase(dataBase(slot)) : dataBase(slot);
+}
+
+/** Random registers and data. */
+export function startState(prng: Prng, where: Whereabouts): StartState {
+  const { mode, segments } = where;
   const gpr = new BigUint64Array(16);
   const count = mode === 64 ? 16 : 8;
-  const { buffer, byteOffset } = part(prng, count * 8);
+  const { buffer, byteOffset } = pool().part(prng, count * 8);
   const view = new DataView(buffer, byteOffset);
   for (let i = 0; i < count; i++) gpr[i] = mode === 64 ? view.getBigUint64(i * 8, true) : BigInt(view.getUint32(i * 8, true));
+  const window = windowOf(where) - (segments === "shifted" ? SHIFT : 0);
   for (const [register, offset] of POINTERS) {
     if (register >= count) continue;
     const shift = prng.chance(90) ? (prng.below(8) - 4) * 16 : prng.below(64);
-    gpr[register] = BigInt(dataBase(slot) + offset + shift);
+    gpr[register] = BigInt(window + offset + shift);
   }
+  const mxcsr = someMxcsr(prng);
   return {
     gpr,
-    xmm: part(prng, 256),
-    x87: extended(prng),
+    xmm: pool().part(prng, 256),
+    x87: pool().registers(prng),
     rflags: 0x202 | (prng.next() & FLAGS) | (prng.chance(3) ? 0x400 : 0),
-    mxcsr: someMxcsr(prng),
+    mxcsr,
     fcw: someFcw(prng),
     ftop: prng.below(8),
     ftw: prng.chance(60) ? 0xff : prng.chance(50) ? 0 : prng.next() & 0xff,
+    data: DATA_PAGES.map(() => prng.below(pool().pages.length)),
+    control: {
+      mxcsr: Array.from({ length: 16 }, (_, i) => (i === 0 ? mxcsr : someMxcsr(prng))),
+      fcw: Array.from({ length: 8 }, () => someFcw(prng)),
+    },
   };
 }
 
-function extended(prng: Prng): Uint8Array {
-  const bytes = new Uint8Array(128);
-  const values = new Values(prng);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < 8; i++) values.write(view, i * 16, "f80");
-  return bytes;
+const pageOf = (offset: number): number => slotOffset("data", offset) >> 12;
+const DATA_PAGES: readonly number[] = [0, 0x1000, DATA.readOnly, DATA.stack, DATA.stack + 0x1000].map(pageOf);
+const PRIVATE_PAGE: number = pageOf(DATA.private);
+const CODE_PAGES: number = CODE_BYTES >> 12;
+const ZEROS = new Uint8Array(0x1000);
+
+/** A slot's pages as a sequence finds them, in their physical order; code and the spare page are whoever's. */
+export class StartPages {
+  readonly pages: Uint8Array[] = Array.from({ length: SLOT_PAGES }, () => ZEROS);
+  readonly #private = new Uint8Array(0x1000);
+  readonly #view = new DataView(this.#private.buffer);
+
+  constructor() {
+    this.pages[PRIVATE_PAGE] = this.#private;
+    this.#view.setUint32(PRIVATE.outer, 10, true);
+    this.#view.setUint32(PRIVATE.fuel, 24, true);
+  }
+
+  /** Takes a start's data. */
+  fill({ data, control }: StartState): void {
+    data.forEach((part, i) => (this.pages[DATA_PAGES[i]!] = pool().pages[part]!));
+    control.mxcsr.forEach((value, i) => this.#view.setUint32(PRIVATE.mxcsr + i * 4, value, true));
+    control.fcw.forEach((value, i) => this.#view.setUint16(PRIVATE.fcw + i * 2, value, true));
+  }
+
+  /** Takes a program's code, three pages. */
+  takeCode(code: Uint8Array): void {
+    for (let page = 0; page < CODE_BYTES; page += 0x1000) this.pages[slotOffset("code", page) >> 12] = code.subarray(page, page + 0x1000);
+  }
 }
 
-/** Writes the data of a slot's memory at its start; the code pages are left alone. */
-export function fillData({ seed, start }: Sequence, memory: Uint8Array): void {
-  const prng = new Prng(seed ^ 0xda7a);
-  for (const offset of [0, 0x1000, DATA.readOnly, DATA.stack, DATA.stack + 0x1000])
-    memory.set(part(prng, 0x1000), slotOffset("data", offset));
-  const at = slotOffset("data", DATA.private);
-  memory.fill(0, at, at + 0x1000);
-  const view = new DataView(memory.buffer, memory.byteOffset + at);
-  view.setUint32(PRIVATE.outer, 10, true);
-  view.setUint32(PRIVATE.fuel, 24, true);
-  for (let i = 0; i < 16; i++) view.setUint32(PRIVATE.mxcsr + i * 4, i === 0 ? start.mxcsr : someMxcsr(prng), true);
-  for (let i = 0; i < 8; i++) view.setUint16(PRIVATE.fcw + i * 2, someFcw(prng), true);
-}
-
-function scheduleOf(prng: Prng): Schedule {
-  const often = prng.chance(20);
-  return {
-    budget: often ? prng.pick([1, 3, 10, 40]) : 100_000,
-    interrupts: (often && prng.chance(60)) || prng.chance(3),
-    kicks: often && prng.chance(30),
-    cold: prng.chance(10),
-    rewrite: prng.chance(6) ? "same" : prng.chance(6) ? "other" : prng.chance(8) ? "remap" : "none",
-    inner: prng.chance(20) ? prng.between(1, 3) : 0,
-    late: prng.chance(4) ? (prng.chance(60) ? prng.between(1, 12) : prng.between(5, 200)) : 0,
-  };
-}
-
-/** The sequence of a seed; its slot is the seed's remainder. */
-export function sequenceOf(seed: number): Sequence {
-  const prng = new Prng(Math.imul(seed, 0x9e37_79b1) ^ (seed / 0x1_0000_0000));
-  const slot = seed % SLOTS;
-  const mode = prng.chance(65) ? 64 : 32;
-  const cpl = prng.chance(60) ? 3 : 0;
-  const rounds = prng.chance(30) ? 10 : 1;
-  const schedule = scheduleOf(prng);
-  const start = startState(prng, mode, slot);
-  const program = writeSequence({ mode, cpl, instructions: prng.between(5, 50), rounds }, prng);
-  return { seed, slot, cpl, program, start, schedule };
-}
+/** Pages of a slot from here on hold data. */
+export const FIRST_DATA_PAGE: number = CODE_PAGES;

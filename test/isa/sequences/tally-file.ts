@@ -12,19 +12,28 @@ interface Run {
   /** Commit of the sources, with "+" when they were changed. */
   readonly version: string;
   readonly node: string;
-  /** Seeds from the first on, as many as `sequences`. */
+  /** Seeds from the first on, as many as `programs`; until there were several starts of each, as many as `sequences`. */
   readonly firstSeed: number;
+  readonly programs?: number;
+  /** Programs from one of their starts, translator against interpreter. */
   readonly sequences: number;
+  /** Evaluator against interpreter. */
   readonly evaluated: number;
   readonly regions: number;
+  /** Regions that V8's optimizing compiler compiled. */
+  readonly optimized?: number;
+  /** Instructions executed in the runs that were held against the interpreter's, and of these in regions. */
+  readonly compared?: number;
+  readonly translated?: number;
   readonly different: number;
 }
 
 /** What the record says in all. */
 export interface TallyFile {
-  /** Sequences in runs without differences, and in all. */
+  /** Sequences in runs without differences, and in all; programs in all. */
   readonly agreed: number;
   readonly sequences: number;
+  readonly programs: number;
   readonly runs: readonly Run[];
 }
 
@@ -33,28 +42,28 @@ export function readTally(): TallyFile {
   try {
     return JSON.parse(readFileSync(FILE, "utf8")) as TallyFile;
   } catch {
-    return { agreed: 0, sequences: 0, runs: [] };
+    return { agreed: 0, sequences: 0, programs: 0, runs: [] };
   }
 }
 
 /** Adds a run to the record. */
 export function addRun(version: string, firstSeed: number, tally: Tally, different: number): TallyFile {
-  const { agreed, sequences, runs } = readTally();
-  const run: Run = {
-    date: new Date().toISOString().slice(0, 16),
-    version,
-    node: process.versions.node,
-    firstSeed,
-    sequences: tally.sequences,
-    evaluated: tally.evaluated,
-    regions: tally.regions,
-    different,
-  };
-  const file = {
-    agreed: agreed + (different === 0 ? tally.sequences : 0),
-    sequences: sequences + tally.sequences,
-    runs: [...runs, run],
-  };
+  const { runs } = readTally();
+  const { programs, sequences, evaluated, regions, optimized, compared, translated } = tally;
+  const date = new Date().toISOString().slice(0, 16);
+  const node = process.versions.node;
+  const run: Run = { date, version, node, firstSeed, programs, sequences, evaluated, regions, optimized, compared, translated, different };
+  const file = summed([...runs, run]);
   writeFileSync(FILE, `${JSON.stringify(file, undefined, 2)}\n`);
   return file;
+}
+
+function summed(runs: readonly Run[]): TallyFile {
+  const sum = (count: (run: Run) => number): number => runs.reduce((n, run) => n + count(run), 0);
+  return {
+    agreed: sum((run) => (run.different === 0 ? run.sequences : 0)),
+    sequences: sum((run) => run.sequences),
+    programs: sum((run) => run.programs ?? run.sequences),
+    runs,
+  };
 }

@@ -97,16 +97,17 @@ export abstract class Writer {
 
   /** The address of a label, into a register. */
   takeAddress(register: number, label: number): void {
-    this.#address(register, { area: "label", label, offset: 0 });
+    this.address(register, { area: "label", label, offset: 0 });
   }
 
   /** Gives a pointer a value again. */
   repoint(register: number): void {
     const offset = this.prng.pick([0x100, 0xff0, 0x1000, 0x800]) + this.prng.below(8) * 8;
-    this.#address(register, { area: "data", offset });
+    this.address(register, { area: "data", offset });
   }
 
-  #address(register: number, to: Address["to"]): void {
+  /** Any address, into a register. */
+  address(register: number, to: Address["to"]): void {
     if (this.wishes.mode === 64) this.emitAt([0x48, 0x8d], register, to);
     else this.emit([0xb8 | register, 0, 0, 0, 0], { at: 1, to });
   }
