@@ -1,4 +1,4 @@
-// What a machine's thread loads before it runs: nothing from which the interpreter is generated. That is a third of the modules, their
+// What the threads of a machine load before they run: nothing from which the interpreter is generated. That is a third of the modules, their
 // parsing would come before every first instruction, and their objects would stay in memory (docs/performance.md).
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -38,6 +38,14 @@ describe("the thread of a machine", () => {
   it("is told from the build, which loads all of them", () => {
     const generator = loaded("src/cpu/engine/generator.ts");
     expect([...generator].filter((file) => DEFINITIONS.test(file)).length).toBeGreaterThan(50);
+  });
+});
+
+describe("the thread of a translator", () => {
+  it("begins with what was kept, without the definitions", () => {
+    const files = [...loaded("src/host/node/translator-worker.ts")];
+    expect(files).toContain("src/cpu/translate/region-archive.ts");
+    expect(files.filter((file) => DEFINITIONS.test(file) && !file.startsWith("src/wasm/"))).toEqual([]);
   });
 });
 

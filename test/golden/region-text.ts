@@ -1,6 +1,7 @@
 // A region of hand-written code as text: what the translator emits for it, taken from the module's bytes.
 import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
-import { bodyOf, moduleOf, RegionImports } from "../../src/cpu/translate/region-module.ts";
+import { bodyOf } from "../../src/cpu/translate/region-body.ts";
+import { moduleOf, RegionImports } from "../../src/cpu/translate/region-module.ts";
 import { RegionTranslator } from "../../src/cpu/translate/translator.ts";
 import { GuestCode } from "./guest-code.ts";
 import { readModule } from "./module-parts.ts";

@@ -1,7 +1,13 @@
 // A region apart from the place where it was found: its code holds no address, so that it serves wherever the same bytes lie in the
 // same order. Deltas are linear addresses relative to the region's origin, the beginning of a page.
 import type { FunctionType } from "../../wasm/module-builder.ts";
+import { MODE } from "../state.ts";
 import { INTERNAL_HANDLERS, RECORD } from "./layout.ts";
+
+/** Code that regions can be made of: 64-bit, and 32-bit with a 32-bit stack. */
+export function isTranslatable(mode: number): boolean {
+  return mode === MODE.long || mode === (MODE.code32 | MODE.stack32);
+}
 
 /** A region's function: (record, base, budget) → next record or 0, budget. */
 export const REGION_TYPE: FunctionType = { params: ["i32", "i32", "i32"], result: ["i32", "i32"] };
@@ -80,6 +86,7 @@ export function hostIn({ pages, hosts }: { readonly pages: readonly number[]; re
 /** The region as it is put in force where its pages are, with the parameters found there. Undefined when other bytes are there. */
 export function planOf({ shape, hosts }: PlacedRegion, memory: Uint8Array): RegionPlan | undefined {
   const hostOf = (delta: number): number => hostIn({ pages: shape.pages, hosts }, delta);
+  if (!isMadeFrom(shape, memory, (page) => hosts[shape.pages.indexOf(page)])) return undefined;
   const ranges = shape.ranges.map(({ delta, length }) => ({ host: hostOf(delta), page: delta & ~0xfff, length }));
   const bytes = new Uint8Array(shape.bytes.length);
   let at = 0;
@@ -87,7 +94,6 @@ export function planOf({ shape, hosts }: PlacedRegion, memory: Uint8Array): Regi
     bytes.set(memory.subarray(host, host + length), at);
     at += length;
   }
-  if (!isMadeFrom(shape, bytes)) return undefined;
   return {
     mode: shape.mode,
     entries: shape.entries.map((delta) => ({ host: hostOf(delta), page: delta & ~0xfff })),
@@ -98,13 +104,30 @@ export function planOf({ shape, hosts }: PlacedRegion, memory: Uint8Array): Regi
   };
 }
 
-function isMadeFrom({ bytes, parameters }: RegionShape, found: Uint8Array): boolean {
-  let i = 0;
+/**
+ * Whether a region's bytes, but for its parameters, are in memory.
+ * @param hostOf host address of a page, by its distance from the origin; what is on pages without one is not looked at
+ */
+export function isMadeFrom(shape: RegionShape, memory: Uint8Array, hostOf: (page: number) => number | undefined): boolean {
+  let at = 0;
+  for (const { delta, length } of shape.ranges) {
+    const page = hostOf(delta >> 12);
+    if (page !== undefined && !isRange(shape, at, length, memory, page + (delta & 0xfff))) return false;
+    at += length;
+  }
+  return true;
+}
+
+/** Whether `length` bytes of a region from `at` on are at a host address. */
+function isRange({ bytes, parameters }: RegionShape, from: number, length: number, memory: Uint8Array, host: number): boolean {
+  const end = from + length;
+  let i = from;
   for (const { at, size } of parameters) {
-    for (; i < at; i++) if (found[i] !== bytes[i]) return false;
+    if (at >= end) break;
+    for (; i < at; i++) if (memory[host + i - from] !== bytes[i]) return false;
     i = Math.max(i, at + size);
   }
-  for (; i < bytes.length; i++) if (found[i] !== bytes[i]) return false;
+  for (; i < end; i++) if (memory[host + i - from] !== bytes[i]) return false;
   return true;
 }
 

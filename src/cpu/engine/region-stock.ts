@@ -1,7 +1,7 @@
 // Regions apart from places: those that were kept from earlier starts, and those made in this one. When code is decoded that one of
 // them was made of, wherever that lies now, it is put in force there without a translator.
 import { MODE } from "../state.ts";
-import { keyOfBlock, planOf, type RegionFunction, type RegionPlan, type RegionShape } from "./region-shape.ts";
+import { isMadeFrom, keyOfBlock, planOf, type RegionFunction, type RegionPlan, type RegionShape } from "./region-shape.ts";
 
 /** A region with its number in the translator's library. */
 export interface NumberedShape {
@@ -49,8 +49,9 @@ export class RegionStock {
   /** Whether an entry lies at an offset in its page: most code that is decoded is none of theirs. */
   readonly #offsets = new Uint8Array(0x1000);
   readonly #used: number[] = [];
-  /** Regions that earlier starts left, and times that one of the stock was put in force. */
+  /** Regions that earlier starts left; how many of them have served; times that one of the stock was put in force. */
   kept = 0;
+  served = 0;
   reused = 0;
 
   constructor(host: RegionStockHost) {
@@ -72,7 +73,7 @@ export class RegionStock {
   made(region: NumberedShape, run: RegionFunction): void {
     const item = { ...region, code: () => run, waiting: undefined, isUsed: false };
     this.#add(item);
-    this.#use(item);
+    this.#use(item, true);
   }
 
   /** The code of announced regions has come; `functions` gives it by the order of their numbers. */
@@ -99,9 +100,10 @@ export class RegionStock {
     });
   }
 
-  #use(item: Item): void {
+  #use(item: Item, isNew = false): void {
     if (item.isUsed) return;
     item.isUsed = true;
+    if (!isNew) this.served++;
     this.#used.push(item.id);
   }
 
@@ -122,6 +124,7 @@ export class RegionStock {
   }
 
   #place(item: Item, entry: number, code: MetCode): boolean {
+    if (!item.code && item.waiting?.code.host === code.host) return true;
     const { shape } = item;
     const plan = this.#planAt(shape, shape.entries[entry] ?? 0, code);
     if (plan === undefined) return false;
@@ -138,10 +141,12 @@ export class RegionStock {
 
   #planAt(shape: RegionShape, entry: number, { host, mode, linearPage }: MetCode): RegionPlan | undefined {
     if (mode !== shape.mode || (entry & 0xfff) !== (host & 0xfff)) return undefined;
+    const own = host - (host & 0xfff);
+    if (!isMadeFrom(shape, this.#h.u8, (page) => (page === entry >> 12 ? own : undefined))) return undefined;
     const hosts: number[] = [];
     for (const page of shape.pages) {
       const linear = linearPage + BigInt(page - (entry >> 12)) * 0x1000n;
-      const at = page === entry >> 12 ? host - (host & 0xfff) : this.#h.codePage(BigInt.asUintN(mode & MODE.long ? 64 : 32, linear));
+      const at = page === entry >> 12 ? own : this.#h.codePage(BigInt.asUintN(mode & MODE.long ? 64 : 32, linear));
       if (at === 0) return undefined;
       hosts.push(at);
     }

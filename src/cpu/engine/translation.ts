@@ -129,6 +129,10 @@ export interface TranslationHost {
 
 /** Samples at one place that make it worth translating. */
 const THRESHOLD = 32;
+/** The same while kept regions come into use: what they leave over is seldom worth it. */
+const THRESHOLD_OF_REPLAY = 128;
+/** Samples without a kept region that is new in use, after which this start is another one than those before. */
+const REPLAY_SAMPLES = 4096;
 /** After that many samples each the stock is asked again: pages that were not there when the code was decoded may be there now. */
 const LOOK_AGAIN = 4;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
@@ -279,11 +283,21 @@ export class Translation {
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     if (this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
     if (heat % LOOK_AGAIN === 0 && this.#isKnown(host, mode, linearPage)) return undefined;
-    if (heat < THRESHOLD << (this.#vain.get(key) ?? 0)) return undefined;
+    if (heat < this.#threshold() << (this.#vain.get(key) ?? 0)) return undefined;
     const request = { host, mode, linearPage, view: seen & ~MODE_MASK };
     this.#asked.set(key, request);
     return request;
   }
+
+  #threshold(): number {
+    const { served } = this.#stock;
+    if (served !== this.#served) this.#servedAt = this.#samples;
+    this.#served = served;
+    return served > 0 && this.#samples - this.#servedAt < REPLAY_SAMPLES ? THRESHOLD_OF_REPLAY : THRESHOLD;
+  }
+  /** Kept regions in use, and at which sample that changed. */
+  #served = 0;
+  #servedAt = 0;
 
   /** Whether the stock has a region for this code, if it is mapped there still. */
   #isKnown(host: number, mode: number, linearPage: bigint): boolean {

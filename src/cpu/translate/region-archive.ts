@@ -8,11 +8,9 @@
 // Whoever keeps the bytes sees to it that they come back as they were. What is read is checked all the same, as far as what is made of
 // it reaches: a region that names other places than its own bytes and pages is none.
 import type { ValueType } from "../../wasm/code.ts";
-import { MOST_PAGES, type RegionParameter, type RegionShape, SEEN } from "../engine/region-shape.ts";
+import { isTranslatable, MOST_PAGES, type RegionParameter, type RegionShape, SEEN } from "../engine/region-shape.ts";
 import { RECORD } from "../engine/layout.ts";
-import { LIMITS } from "./graph.ts";
 import type { RegionImport } from "./region-module.ts";
-import { isTranslatable } from "./region-sem.ts";
 
 /** A region with its function's body. */
 export interface KeptRegion {
@@ -34,8 +32,10 @@ const MAGIC = 0x4745_524e;
 const VERSION = 1;
 const TYPES: readonly ValueType[] = ["i32", "i64", "f32", "f64", "v128"];
 const NO_TYPE = 255;
-/** Longest records and function of one region, in bytes. */
-const MOST_RECORDS = 0x1_0000;
+/** Longest lists of one region; longest code, records and function, in bytes. All are far above what the translator makes. */
+const MOST_ITEMS = 0x2000;
+const MOST_CODE = 0x1_0000;
+const MOST_RECORDS = 0x4_0000;
 const MOST_BODY = 0x10_0000;
 const MOST_IMPORTS = 1024;
 const MOST_REGIONS = 0x4000;
@@ -97,12 +97,12 @@ function unpackRegion(from: Reader): KeptRegion {
   const shape: RegionShape = {
     mode,
     instructions,
-    entries: numbers(LIMITS.entries),
-    keys: numbers(LIMITS.entries).map((n) => n >>> 0),
+    entries: numbers(MOST_ITEMS),
+    keys: numbers(MOST_ITEMS).map((n) => n >>> 0),
     pages: numbers(MOST_PAGES),
-    ranges: from.list(LIMITS.instructions, () => ({ delta: from.i32(), length: from.u32() })),
-    parameters: from.list(4 * LIMITS.instructions, () => unpackParameter(from)),
-    bytes: from.bytes(LIMITS.instructions * 15),
+    ranges: from.list(MOST_ITEMS, () => ({ delta: from.i32(), length: from.u32() })),
+    parameters: from.list(MOST_ITEMS, () => unpackParameter(from)),
+    bytes: from.bytes(MOST_CODE),
     records: from.bytes(MOST_RECORDS),
   };
   const body = from.bytes(MOST_BODY);

@@ -6,7 +6,8 @@ import { Builder, routine } from "../ir/builder.ts";
 import { evaluate, type Value } from "../ir/evaluate.ts";
 import type { Callee } from "../ir/types.ts";
 import { at, EXIT, MODE, XMM } from "../state.ts";
-import { bodyOf, moduleOf, RegionImports } from "./region-module.ts";
+import { bodyOf } from "./region-body.ts";
+import { moduleOf, RegionImports } from "./region-module.ts";
 import { RegionTranslator } from "./translator.ts";
 
 const BASE = 0x1_0000;

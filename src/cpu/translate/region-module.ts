@@ -1,11 +1,8 @@
 // Modules of regions. All of them have the same imports in the same order, so that a region's function can be put into any of them,
 // also the next time.
-import { Code, type ValueType } from "../../wasm/code.ts";
-import { functionBody, ModuleBuilder } from "../../wasm/module-builder.ts";
+import type { ValueType } from "../../wasm/code.ts";
+import { ModuleBuilder } from "../../wasm/module-builder.ts";
 import { REGION_TYPE, regionName } from "../engine/region-shape.ts";
-import { emit, LocalPool } from "../ir/emit.ts";
-import type { Callee } from "../ir/types.ts";
-import type { RegionBody } from "./region.ts";
 
 /** A function that regions call. */
 export interface RegionImport {
@@ -36,14 +33,6 @@ export class RegionImports {
     this.#indices.set(name, index);
     return index;
   }
-}
-
-/** A region's function, as a body for modules with these imports. @param code where it is emitted; empty before and after */
-export function bodyOf({ body, results }: RegionBody, imports: RegionImports, code: Code = new Code()): Uint8Array {
-  const locals = new LocalPool(body.signature.params.length);
-  emit(body, { code, locals, params: [0, 1, 2], resolve: (callee: Callee) => imports.indexOf(callee) });
-  for (const v of results) code.localGet(v.index);
-  return functionBody(locals.types, code.take());
 }
 
 /** A module that exports the regions' functions as `0`, `1`, …; their numbers are in their names. */

@@ -3,7 +3,7 @@
 // Memory accesses know the TLB only. What they do not find, and everything else that is out of the ordinary, leaves the region at the
 // instruction's own address before it has changed anything; the interpreter then executes it. What a meaning does that cannot be part
 // of a region makes the whole instruction a call of its complete handler (calls.ts).
-import { at as slot, MODE, SCRATCH, SEG_BASE, X87, XMM, ZERO } from "../state.ts";
+import { at as slot, SCRATCH, SEG_BASE, X87, XMM, ZERO } from "../state.ts";
 import { TLB } from "../engine/layout.ts";
 import type { Callee, Expr, Routine } from "../ir/types.ts";
 import type { Operand } from "../isa/instruction.ts";
@@ -366,9 +366,4 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     if (result === "i64") return this.i64(0);
     return result === "v128" ? this.v128(new Uint8Array(16)) : this.i32(0);
   }
-}
-
-/** Code that regions can be made of: 64-bit, and 32-bit with a 32-bit stack. */
-export function isTranslatable(mode: number): boolean {
-  return mode === MODE.long || mode === (MODE.code32 | MODE.stack32);
 }

@@ -5,7 +5,7 @@ import type { ProgramGenerator } from "../engine/generator.ts";
 import { INTERNAL, INTERNAL_HANDLERS, RECORD } from "../engine/layout.ts";
 import { placeOf } from "../engine/place.ts";
 import type { EnginePlan } from "../engine/plan.ts";
-import { entryKey, hostIn, type PlacedRegion, type RegionShape, SEEN } from "../engine/region-shape.ts";
+import { entryKey, hostIn, isTranslatable, type PlacedRegion, type RegionShape, SEEN } from "../engine/region-shape.ts";
 import type { RegionRequest, TranslatedBatch } from "../engine/translation.ts";
 import type { Handler } from "../isa/handlers.ts";
 import { MODE } from "../state.ts";
@@ -15,8 +15,8 @@ import { HotPlaces, MemorySource } from "./memory-source.ts";
 import { kernelParameters, NO_PARAMETERS, type RegionParameters, withoutParameters } from "./parameters.ts";
 import { buildRegion, type RegionBody, SIDE_SIZE } from "./region.ts";
 import { RegionLibrary } from "./region-library.ts";
-import { bodyOf, moduleOf } from "./region-module.ts";
-import { isTranslatable } from "./region-sem.ts";
+import { bodyOf } from "./region-body.ts";
+import { moduleOf } from "./region-module.ts";
 import type { CodeSource } from "./source.ts";
 
 /** Bytes that the code of most regions finds room in. */
