@@ -1,5 +1,6 @@
 // The world as it is: this process's streams, terminal and signals.
 import { ReadStream, WriteStream } from "node:tty";
+import { optimizeInBackground } from "../host/node/background.ts";
 import { RawTerminal, watchSize } from "../host/node/terminal.ts";
 import { onTermination } from "../host/node/termination.ts";
 import { Machine } from "../node.ts";
@@ -15,7 +16,10 @@ export function nodeHost(): CliHost {
     stdin,
     stdout,
     stderr,
-    createMachine: (config, options) => Machine.create(config, options),
+    createMachine: (config, options) => {
+      optimizeInBackground();
+      return Machine.create(config, options);
+    },
     enterRawMode: () => (stdin instanceof ReadStream && stdin.isTTY ? new RawTerminal(stdin, terminal) : undefined),
     watchSize: (resized) => (terminal === undefined ? () => {} : watchSize(terminal, resized)),
     onTermination,

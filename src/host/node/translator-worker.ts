@@ -4,12 +4,14 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { ToTranslator } from "../../cpu/engine/remote-translator.ts";
 import { TranslatorService } from "../../cpu/translate/service.ts";
 import { assert } from "../../support/assert.ts";
+import { workInBackground } from "./background.ts";
 import { FileRegionStore, type RegionPlace } from "./region-store.ts";
 import { prepareV8 } from "./v8.ts";
 
 const port = parentPort;
 assert(port !== null, "the translator's thread was started as a program");
 prepareV8();
+workInBackground();
 const place = workerData as RegionPlace | undefined;
 const service = new TranslatorService({
   post: (message) => port.postMessage(message),
