@@ -24,7 +24,7 @@ export interface Ending {
   /** What devices were told, as a hash. */
   readonly devices: number;
   readonly retired: number;
-  /** Interrupts return at once up to the end: the sequence has not turned paging off, nor taken other tables. */
+  /** Interrupts return at once up to the end: the sequence has not turned paging off, taken other tables, or written over them. */
   readonly isAtHome: boolean;
 }
 

@@ -74,6 +74,8 @@ export class SequenceRunner {
   readonly #state: Uint8Array;
   /** What the spare page was, while it is mapped. */
   #spare: Uint8Array | undefined;
+  /** The run before has written over tables, which have been put back since. */
+  #wentAstray = false;
   #chance = new Prng(0);
 
   constructor(kind: "evaluator" | "translator", program: ProgramGenerator) {
@@ -146,6 +148,8 @@ export class SequenceRunner {
 
   #load(s: Sequence, start: Start, entry: number): World {
     const { context } = this.#processor;
+    if (this.#wentAstray) this.flushTlb();
+    this.#wentAstray = false;
     const { u8, view } = this.board.memory;
     const world = this.worldOf(s, start);
     for (const { at: to, bytes } of world.parts) u8.set(bytes, to);
@@ -166,7 +170,6 @@ export class SequenceRunner {
     context.refresh();
     this.board.devices.hash = s.seed | 0;
     this.board.devices.isInterrupting = start.interrupting;
-    this.board.space.clearStacks();
     return world;
   }
 
@@ -236,6 +239,8 @@ export class SequenceRunner {
 
   #end({ sequence: { slot } }: Run, kind: Ending["kind"], raised: readonly Raised[], first: number): Ending {
     const { context, registers } = this.#processor;
+    const { space } = this.board;
+    this.#wentAstray = space.putBack();
     return {
       kind,
       raised,
@@ -244,7 +249,7 @@ export class SequenceRunner {
       pages: changedPages(this.board.pages(slot), this.before(slot)),
       devices: this.board.devices.hash,
       retired: this.#processor.instructions - first,
-      isAtHome: this.board.space.isInForce(registers),
+      isAtHome: !this.#wentAstray && space.isInForce(registers),
     };
   }
 

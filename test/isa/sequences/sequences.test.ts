@@ -178,6 +178,34 @@ describe("a sequence that turns paging off", () => {
   });
 });
 
+describe("a sequence that writes over an exception's handler", () => {
+  /** MOV RAX, the handler of #DE; MOV byte [RAX], CMC: HLT is what was there. */
+  const astray = sequenceWith([bytes(0x48, 0xb8, 0, 0, 0, 0, 0, 0x80, 0xff, 0xff), bytes(0xc6, 0, 0xf5), bytes(0xcc)], { cpl: 0 }, 7);
+  /** XOR ECX, ECX; DIV ECX. */
+  const dividing = sequenceWith([bytes(0x31, 0xc9), bytes(0xf7, 0xf1), bytes(0xcc)], {}, 8);
+
+  it("is away from home, and leaves the handler and tables to others as they were", () => {
+    const { runner, start, code } = placed(astray);
+    const first = new Keeper().keep(runner.run(astray, start, code));
+    expect([first.kind, first.isAtHome]).toEqual(["done", false]);
+    // What is executable has no page tables for a while.
+    const { memory, space } = runner.board;
+    const other = assemble(dividing.program, dividing.slot);
+    runner.place(dividing, dividing.starts[0]!, other.code);
+    memory.write(0x10_0000, new Uint8Array(0x8_0000));
+    expect([space.putBack(), space.putBack()]).toEqual([true, false]);
+    const { kind, isAtHome, raised } = runner.run(dividing, dividing.starts[0]!, other);
+    expect([kind, isAtHome, raised.map(({ vector }) => vector)]).toEqual(["done", true, [0, 3]]);
+  });
+
+  it("makes no difference to others of its batch", () => {
+    const checker = new Checker(program);
+    const second = { ...dividing, seed: 6, slot: 6 };
+    expect(checker.check([second, astray, dividing]).map(describeDisagreement)).toEqual([]);
+    expect(checker.tally.timeouts).toBe(0);
+  });
+});
+
 describe("the assembler", () => {
   const jump = (label: number): Node => ({ kind: "branch", short: [0xeb], long: [0xe9], label });
 

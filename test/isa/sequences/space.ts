@@ -149,18 +149,31 @@ const GDT: readonly (readonly [selector: number, descriptor: bigint])[] = [
   [0x78, 0x00cf_9301_0000_ffffn],
 ];
 
+/** Physical memory whose contents every run begins with: handlers, descriptor tables and stacks; paging structures. */
+const RESTORED: readonly (readonly [from: number, bytes: number])[] = [
+  [SYSTEM_PHYSICAL, SYSTEM.bytes],
+  [TABLE.pml4, TABLE.directories + 0x4000 - TABLE.pml4],
+  [TABLE.slots, SLOTS * 2 * 0x1000],
+];
+
 /** How a page of code is mapped: as it should be, not at all, without the right to execute, and to the spare page. */
 export type Mapping = "own" | "absent" | "noExecute" | "spare";
 
 /** The address space of one processor. */
 export class Space {
   readonly #memory: GuestMemory;
+  /** What is at RESTORED, and what should be. */
+  readonly #restored: { readonly from: number; readonly now: Uint8Array; readonly own: Uint8Array }[] = [];
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
     this.#mapPages();
     this.#writeHandlers();
     this.#writeTables();
+    for (const [from, bytes] of RESTORED) {
+      const now = memory.bytes(from, bytes);
+      this.#restored.push({ from, now, own: now.slice() });
+    }
   }
 
   /** Physical address of a slot's memory. */
@@ -206,13 +219,24 @@ export class Space {
   }
 
   #map(slot: number, area: "code" | "data", linear: number, entry: bigint): void {
-    this.#memory.writeUint64(this.#table(slot, area) + ((linear >>> 12) & 511) * 8, entry);
+    const place = this.#table(slot, area) + ((linear >>> 12) & 511) * 8;
+    this.#memory.writeUint64(place, entry);
+    for (const { from, now, own } of this.#restored) {
+      const at = place - from;
+      if (at >= 0 && at < own.length) own.set(now.subarray(at, at + 8), at);
+    }
   }
 
-  /** Forgets what earlier events left on their stacks. */
-  clearStacks(): void {
+  /**
+   * Forgets what events left on their stacks, and puts handlers and tables back as they were: a kernel's pointer may have gone astray.
+   * → whether one has. The TLB is the caller's.
+   */
+  putBack(): boolean {
     for (const top of [SYSTEM.exceptionStack, SYSTEM.interruptStack, SYSTEM.nmiStack])
       this.#memory.bytes(SYSTEM_PHYSICAL + top - 64, 64).fill(0);
+    const astray = this.#restored.filter(({ now, own }) => Buffer.compare(now, own) !== 0);
+    for (const { from, own } of astray) this.#memory.write(from, own);
+    return astray.length > 0;
   }
 
   /** The vector whose handler halts at this address, -1 for none. */
