@@ -50,5 +50,11 @@ export class GuestCode implements CodeSource {
     return true;
   }
 
+  deltaOf(): undefined {}
+
   pointer(): undefined {}
+
+  targets(): readonly number[] {
+    return [];
+  }
 }

@@ -81,7 +81,8 @@ export const CPU_AREA: number = REGION_RECORDS + REGION_RECORDS_SIZE;
  * cold: index of the complete handler · hot: case of the fast loop, 0 for none · offset: of the instruction in its page ·
  * n: instructions from the block's start, this one included · seg: state offset of the segment base to add (the zero slot for
  * none) · target: record of a direct branch's target, 0 until linked · immediate: sign-extended; for near branches the linear
- * target relative to the page.
+ * target relative to the page. An indirect branch notes where it went last in `target`, as a distance from its page (i32), and where
+ * it went before in the halves of its immediate: 0 for nowhere yet.
  */
 // oxfmt-ignore
 export const RECORD = {

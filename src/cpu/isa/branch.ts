@@ -81,10 +81,10 @@ function call(o: Sem, target: Expr, width: number): void {
 /** In 64-bit mode silicon pushes before it checks the target; only memory shows it. */
 function callIndirect(o: Sem, operand: Operand, width: number): void {
   const target = o.read(operand);
-  if (!o.long) return call(o, o.branchTarget(target), width);
+  if (!o.long) return call(o, o.indirectTarget(target), width);
   const top = o.sub(o.stackPointer(), 8n);
   o.storeMemory(o.stackLinear(top, 8, true), 64, o.nextIp());
-  const checked = o.branchTarget(target);
+  const checked = o.indirectTarget(target);
   o.setStackPointer(top);
   o.branch(checked);
 }
@@ -104,7 +104,7 @@ export const branch: readonly Instruction[] = [
     access: "r",
     sem: (o, [target], form) => {
       if (target.kind === "imm") o.branch(o.relativeTarget(branchWidth(o, form)));
-      else o.branch(o.branchTarget(o.read(target)));
+      else o.branch(o.indirectTarget(o.read(target)));
     },
   }),
   instruction("CALL", {

@@ -404,6 +404,20 @@ export class Sem extends Builder {
     return ip;
   }
 
+  /** The same for an indirect branch. The record remembers where it went lately, relative to its page: whoever translates it looks there. */
+  indirectTarget(ip: Expr): Expr {
+    const target = this.branchTarget(ip);
+    const record = this.record();
+    const distance = this.sub(this.wrap(ip), this.load("i32.load", this.base(), at("ripPage")));
+    const last = this.load("i32.load", record, RECORD.target);
+    this.if(this.ne(last, distance), () => {
+      this.store("i32.store", record, this.load("i32.load", record, RECORD.imm), RECORD.imm + 4);
+      this.store("i32.store", record, last, RECORD.imm);
+      this.store("i32.store", record, distance, RECORD.target);
+    });
+    return target;
+  }
+
   /** Goes to a checked target. Last in a meaning (or in a branch of it). */
   branch(target: Expr): void {
     if (this.#direct.has(target)) return this.#branchDirect(target);

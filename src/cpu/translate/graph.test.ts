@@ -27,12 +27,15 @@ interface Scene {
   readonly known?: (delta: number) => boolean;
   /** Where pointers lead, by their deltas. */
   readonly pointers?: ReadonlyMap<number, number>;
+  /** Where indirect branches went, by their deltas; deltas too, since they lie in page 0. */
+  readonly targets?: ReadonlyMap<number, readonly number[]>;
   /** Default 0. */
   readonly entry?: number;
 }
 
 /** The graph from delta 0; page n of the guest lies at host page n + 1. */
-function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true, pointers = new Map(), entry = 0 }: Scene): RegionGraph {
+function graphOf(scene: Scene): RegionGraph {
+  const { code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true, pointers = new Map(), targets = new Map(), entry = 0 } = scene;
   const u8 = new Uint8Array(16 * PAGE).fill(NOP);
   for (const [delta, bytes] of Object.entries(code)) u8.set(bytes, PAGE + Number(delta));
   const source = {
@@ -44,6 +47,8 @@ function graphOf({ code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true, p
     hot: (): boolean => false,
     hotInPage: (): readonly number[] => [],
     pointer: (delta: number): number | undefined => pointers.get(delta),
+    targets: (start: number, host: number): readonly number[] => (start === host ? (targets.get(host - PAGE) ?? []) : []),
+    deltaOf: (address: number): number => address,
   };
   const graph = discover(source, decoder, (d) => program.set.handlers[d.handler - INTERNAL_HANDLERS]!, entry);
   return graph ?? expect.fail("nothing was found");
@@ -125,6 +130,24 @@ describe("a region's graph", () => {
     const graph = graphOf({ code, pointers });
     expect(edges(graph)).toEqual(["0>32", "32>64", "64>6"]);
     expect(edges(graphOf({ code }))).toEqual([]);
+  });
+
+  it("follows an indirect call to where it went, and comes back from there", () => {
+    const code = { 0: [0xff, 0xd0], 2: [RET], 0x20: [RET], 0x40: [RET] };
+    const graph = graphOf({ code, targets: new Map([[0, [0x20, 0x40]]]) });
+    expect(edges(graph)).toEqual(["0>32", "0>64", "32>2", "64>2"]);
+  });
+
+  it("may be entered wherever a jump through a table leads, as far as that has run", () => {
+    const code = { 0: [0xff, 0x24, 0xc5, 0, 2, 0, 0], 0x20: [RET], 0x40: [RET], 0x60: [RET] };
+    const pointers = new Map([
+      [0x200, 0x20],
+      [0x208, 0x40],
+      [0x210, 0x60],
+      [0x220, 0x80],
+    ]);
+    const graph = graphOf({ code, pointers, targets: new Map([[0, [0x40]]]), known: (delta) => delta !== 0x20 });
+    expect(graph.entries.map((n) => graph.blocks[n]!.delta)).toEqual([0, 0x40, 0x60]);
   });
 
   it("has no range that lies in two pages", () => {

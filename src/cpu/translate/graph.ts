@@ -1,5 +1,6 @@
 // The guest code of a region as a graph of basic blocks, followed from its entry through direct jumps, calls and returns.
 import { type Decoder, STATUS } from "../decode/decoder.ts";
+import { ZERO } from "../state.ts";
 import { MOST_PAGES } from "../engine/region-shape.ts";
 import type { CodeSource } from "./source.ts";
 import { type GuestInstruction, instructionOf, type RowLookup } from "./guest-instruction.ts";
@@ -12,8 +13,8 @@ export type Flow =
   | { readonly kind: "jump"; readonly target: number }
   | { readonly kind: "call"; readonly target: number; readonly next: number }
   | { readonly kind: "return" }
-  /** With where a pointer that it goes through leads as things are, and where a call then comes back. */
-  | { readonly kind: "indirect"; readonly likely?: number; readonly next?: number }
+  /** With where it is likely to lead, and where a call then comes back. */
+  | { readonly kind: "indirect"; readonly likely?: readonly number[]; readonly next?: number }
   /** Ends in something after which execution has to be looked up. */
   | { readonly kind: "leave" };
 
@@ -56,6 +57,12 @@ export const LIMITS: { readonly instructions: number; readonly blocks: number; r
 };
 /** Bytes of the longest instruction (SDM 2A §2.3.11). */
 const LONGEST = 15;
+/** Bytes of a block, at most, in whose records is looked for a branch at its end. */
+const LONGEST_BLOCK = 0x100;
+/** Targets that an indirect branch is followed to. */
+const MOST_LIKELY = 4;
+/** Pointers of a table that a jump goes through that are looked at. */
+const LONGEST_TABLE = 64;
 /** How far from an indirect jump its targets are looked for, in bytes. */
 const REACH = 0x800;
 
@@ -78,8 +85,10 @@ class Discovery {
   readonly #instructions = new Map<number, GuestInstruction | undefined>();
   readonly #leaders = new Set<number>();
   readonly #pages = new Map<number, number>();
-  /** Where pointers lead that indirect branches go through, by the branch's delta. */
-  readonly #likely = new Map<number, number>();
+  /** Where indirect branches are likely to lead, by the branch's delta. */
+  readonly #likely = new Map<number, readonly number[]>();
+  /** Where switches lead. */
+  readonly #targets = new Set<number>();
   #count = 0;
 
   constructor(source: CodeSource, decoder: Decoder, rows: RowLookup) {
@@ -126,7 +135,9 @@ class Discovery {
     if (jumps.length === 0) return [];
     const places = [...this.#pages].flatMap(([page, host]) => this.#source.hotInPage(host).map((h) => (page << 12) + (h & 0xfff)));
     const isNear = (delta: number): boolean => jumps.some((i) => i !== undefined && Math.abs(i.delta - delta) < REACH);
-    return places.filter((delta) => !this.#leaders.has(delta) && isNear(delta)).slice(0, LIMITS.entries);
+    // The interpreter remembers no more than a few: with more than that, a table told all of them.
+    const likely = this.#targets.size > MOST_LIKELY ? [...this.#targets] : [...this.#targets, ...places.filter(isNear)];
+    return [...new Set(likely)].filter((delta) => !this.#leaders.has(delta)).slice(0, LIMITS.entries);
   }
 
   /** Decodes from `delta` on to the end of its run, and gives where that leads: likely ways first. */
@@ -136,7 +147,7 @@ class Discovery {
       const i = this.#decode(at);
       this.#instructions.set(at, i);
       if (i === undefined) return [];
-      this.#notePointer(i);
+      if (i.flow === "indirect") this.#noteTargets(i);
       const flow = this.#flow(i);
       if (flow.kind === "next") {
         at = flow.next;
@@ -150,11 +161,38 @@ class Discovery {
     return flowOf(i, this.#likely.get(i.delta));
   }
 
-  /** A branch through a pointer beside the code: procedure linkage tables, which call what they always call. */
-  #notePointer(i: GuestInstruction): void {
-    if (i.flow !== "indirect" || !i.ripRelative) return;
-    const to = this.#source.pointer(i.delta + i.length + i.displacement);
-    if (to !== undefined && this.#worthwhile({ to, sure: false })) this.#likely.set(i.delta, to);
+  /**
+   * Where an indirect branch is likely to lead: through a pointer beside the code (procedure linkage
+   * tables call what they always call), or where the interpreter saw it go. Calls come back, so that each of a few targets is worth a
+   * comparison; a jump that has several is a switch.
+   */
+  #noteTargets(i: GuestInstruction): void {
+    const pointer = i.ripRelative ? this.#source.pointer(i.delta + i.length + i.displacement) : undefined;
+    const seen = new Set([...(pointer === undefined ? [] : [pointer]), ...this.#seenTargets(i)]);
+    const likely = [...seen].filter((to) => this.#worthwhile({ to, sure: false })).slice(0, MOST_LIKELY);
+    if (likely.length === 0) return;
+    if ((likely.length === 1 && i.index === ZERO) || i.handler.instruction.name === "CALL") this.#likely.set(i.delta, likely);
+    else for (const to of [...likely, ...this.#tableOf(i)]) this.#targets.add(to);
+  }
+
+  /** Where the pointers lead that a jump through a table chooses from. */
+  #tableOf(i: GuestInstruction): readonly number[] {
+    const table = i.base === ZERO && i.index !== ZERO ? this.#source.deltaOf(i.displacement) : undefined;
+    if (table === undefined) return [];
+    const found: number[] = [];
+    for (let n = 0; n < LONGEST_TABLE; n++) {
+      const to = this.#source.pointer(table + (n << i.scale));
+      if (to === undefined || Math.abs(to - i.delta) > REACH) break;
+      if (this.#worthwhile({ to, sure: false })) found.push(to);
+    }
+    return found;
+  }
+
+  /** The interpreter's blocks hold the branches that were not taken; they may begin at any instruction before, and each has seen something else. */
+  #seenTargets({ delta, host }: GuestInstruction): readonly number[] {
+    const starts = [...this.#instructions.keys()].filter((d) => d <= delta && d > delta - LONGEST_BLOCK && d >> 12 === delta >> 12);
+    const distances = starts.flatMap((start) => this.#source.targets(host - (delta - start), host));
+    return distances.map((distance) => (delta & ~0xfff) + distance).filter((to) => to === (to | 0));
   }
 
   #decode(delta: number): GuestInstruction | undefined {
@@ -211,9 +249,11 @@ class Discovery {
     const used = new Set(blocks.flatMap((b) => b.instructions.flatMap((i) => [i.delta >> 12, (i.delta + i.length - 1) >> 12])));
     const pages = [...this.#pages].filter(([page]) => used.has(page)).map(([page, host]) => ({ pages: page, host }));
     const isEntry = ({ delta, instructions: [i] }: Omit<Block, "successors">): boolean =>
-      this.#isHot(delta) && (i === undefined || !crossesPage(i));
-    const entries = [0, ...order.keys()].filter((n, i) => i === 0 || (n !== 0 && isEntry(drafts[n]!)));
-    return { blocks, at, entries: entries.slice(0, LIMITS.entries), returns, ranges: this.#ranges(blocks), pages };
+      (this.#isHot(delta) || this.#targets.has(delta)) && (i === undefined || !crossesPage(i));
+    const targets = [...this.#targets].map((delta) => at.get(delta) ?? 0);
+    const others = [...targets, ...order.keys()].filter((n) => n !== 0 && isEntry(drafts[n]!));
+    const entries = [...new Set([0, ...others])].slice(0, LIMITS.entries);
+    return { blocks, at, entries, returns, ranges: this.#ranges(blocks), pages };
   }
 
   #block(delta: number, at: ReadonlyMap<number, number>): Omit<Block, "successors"> {
@@ -266,14 +306,14 @@ function waysOf(flow: Flow): readonly Way[] {
         { to: flow.target, sure: false },
       ];
     case "indirect":
-      return [flow.next, flow.likely].filter((to) => to !== undefined).map((to) => ({ to, sure: true }));
+      return [flow.next, ...(flow.likely ?? [])].filter((to) => to !== undefined).map((to) => ({ to, sure: true }));
     default:
       return [];
   }
 }
 
-/** Where an instruction leads; `likely` is where the pointer leads that it goes through, if it is known. */
-export function flowOf(i: GuestInstruction, likely?: number): Flow {
+/** Where an instruction leads; `likely` is where it is likely to lead if it is indirect. */
+export function flowOf(i: GuestInstruction, likely?: readonly number[]): Flow {
   const next = i.delta + i.length;
   switch (i.flow) {
     case "next":
@@ -297,7 +337,7 @@ function successorsOf(b: Omit<Block, "successors">, at: ReadonlyMap<number, numb
   // A call whose target is in the region comes back by the callee's return only.
   if (flow.kind === "conditional") deltas.push(flow.target, flow.next);
   else if (flow.kind === "jump" || flow.kind === "call") deltas.push(flow.target);
-  else if (flow.kind === "indirect" && flow.likely !== undefined) deltas.push(flow.likely);
+  else if (flow.kind === "indirect" && flow.likely !== undefined) deltas.push(...flow.likely);
   else if (flow.kind === "next") deltas.push(flow.next);
   // Twice the same one stays: these are two edges.
   return deltas.map((d) => at.get(d)).filter((n) => n !== undefined);
@@ -310,9 +350,8 @@ function returnPoints(
 ): ReadonlyMap<number, readonly number[]> {
   const result = new Map<number, number[]>();
   for (const { flow } of blocks) {
-    const callee = calleeOf(flow);
-    if (callee === undefined || !("next" in flow) || flow.next === undefined || !at.has(callee) || !at.has(flow.next)) continue;
-    for (const block of returnsOf(callee, blocks, at)) {
+    if (!("next" in flow) || flow.next === undefined || !at.has(flow.next)) continue;
+    for (const block of calleesOf(flow).flatMap((callee) => returnsOf(callee, blocks, at))) {
       const points = result.get(block) ?? [];
       if (!points.includes(flow.next)) result.set(block, [...points, flow.next]);
     }
@@ -320,8 +359,8 @@ function returnPoints(
   return result;
 }
 
-function calleeOf(flow: Flow): number | undefined {
-  return flow.kind === "call" ? flow.target : flow.kind === "indirect" ? flow.likely : undefined;
+function calleesOf(flow: Flow): readonly number[] {
+  return flow.kind === "call" ? [flow.target] : flow.kind === "indirect" ? (flow.likely ?? []) : [];
 }
 
 /** Blocks with returns that a function's entry reaches without leaving the function: calls are stepped over. */
@@ -336,7 +375,7 @@ function returnsOf(entry: number, blocks: readonly Omit<Block, "successors">[], 
     const { flow } = blocks[index]!;
     if (flow.kind === "return") found.push(index);
     if ("next" in flow && flow.next !== undefined) queue.push(flow.next);
-    else if (flow.kind === "indirect" && flow.likely !== undefined) queue.push(flow.likely);
+    else if (flow.kind === "indirect") queue.push(...(flow.likely ?? []));
     if (flow.kind === "conditional" || flow.kind === "jump") queue.push(flow.target);
   }
   return found;

@@ -1,6 +1,6 @@
 // Guest code as the tables of a processor show it. The tables belong to another thread and may change meanwhile: a region is checked
 // against the bytes and pages it was made from before it is put in force, and whenever it is entered.
-import { TLB } from "../engine/layout.ts";
+import { HOT_REGION, INTERNAL_HANDLERS, RECORD, TLB } from "../engine/layout.ts";
 import { hostOfPlace, modeOfPlace, placeOf, recordAt } from "../engine/place.ts";
 import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
@@ -8,6 +8,9 @@ import type { CodeSource } from "./source.ts";
 
 /** Pointers that lead further than that, in bytes, lead to another image, which may lie elsewhere the next time. */
 const FAR = 1 << 24;
+
+/** Instructions of a block that are looked at. */
+const LONGEST_BLOCK = 64;
 
 const pageOf = (host: number): number => host >>> 12;
 
@@ -75,8 +78,32 @@ export class MemorySource implements CodeSource {
     const page = offset <= 0x1000 - bytes ? this.#hostPage(delta >> 12, TLB.read) : 0;
     if (page === 0) return undefined;
     const value = this.#isLong ? this.#view.getBigUint64(page + offset, true) : BigInt(this.#view.getUint32(page + offset, true));
-    const distance = Number(BigInt.asIntN(64, value - this.#request.linearPage));
+    return this.#distanceTo(value);
+  }
+
+  deltaOf(address: number): number | undefined {
+    return this.#distanceTo(BigInt.asUintN(this.#isLong ? 64 : 32, BigInt(address)));
+  }
+
+  #distanceTo(linear: bigint): number | undefined {
+    const distance = Number(BigInt.asIntN(64, linear - this.#request.linearPage));
     return Math.abs(distance) < FAR ? distance : undefined;
+  }
+
+  targets(start: number, host: number): readonly number[] {
+    const view = this.#view;
+    const first = recordAt(view, this.#base, start, this.mode);
+    const end = view.byteLength - RECORD.size;
+    if (first === 0) return [];
+    for (let r = first, n = 0; r <= end && n < LONGEST_BLOCK; r += RECORD.size, n++) {
+      const isEntry = view.getUint8(r + RECORD.hot) === HOT_REGION;
+      // What a region's entry was is in its copy.
+      const own = isEntry ? Math.min(view.getUint32(r + RECORD.target, true), end) : r;
+      if (view.getUint16(own + RECORD.cold, true) < INTERNAL_HANDLERS) return [];
+      if (view.getUint16(r + RECORD.offset, true) !== (host & 0xfff)) continue;
+      return [RECORD.target, RECORD.imm, RECORD.imm + 4].map((field) => view.getInt32(own + field, true)).filter((to) => to !== 0);
+    }
+    return [];
   }
 
   get #isLong(): boolean {

@@ -30,6 +30,8 @@ function found(...code: readonly number[]): string[] {
     hot: () => false,
     hotInPage: () => [],
     pointer: () => undefined,
+    targets: () => [],
+    deltaOf: () => undefined,
   };
   const { handlers } = program.set;
   const graph = discover(source, new Decoder(program.plan.tables), (d) => handlers[d.handler - INTERNAL_HANDLERS]!, 0);

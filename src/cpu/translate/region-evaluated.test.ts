@@ -77,6 +77,8 @@ const draftOf = (memory: WebAssembly.Memory): NonNullable<ReturnType<RegionTrans
     hot: (): boolean => false,
     hotInPage: (): readonly number[] => [],
     pointer: (): undefined => undefined,
+    targets: () => [],
+    deltaOf: () => undefined,
   };
   return translator.draft(source, CODE) ?? expect.fail("no region");
 };

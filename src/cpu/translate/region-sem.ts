@@ -299,6 +299,11 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     return ip;
   }
 
+  /** A region has no record to note it in. */
+  override indirectTarget(ip: Expr): Expr {
+    return this.branchTarget(ip);
+  }
+
   override branch(target: Expr): void {
     this.commit();
     this.settleAllFlags();

@@ -294,9 +294,8 @@ class RegionBuilder extends RegionSem {
       }
     }
     const { flow } = this.#block;
-    if (flow.kind === "indirect" && flow.likely !== undefined && this.#graph.at.has(flow.likely)) {
-      const { likely } = flow;
-      this.if(this.eq(linear, this.linearOfDelta(likely)), () => this.toDelta(likely));
+    for (const likely of (flow.kind === "indirect" && flow.likely) || []) {
+      if (this.#graph.at.has(likely)) this.if(this.eq(linear, this.linearOfDelta(likely)), () => this.toDelta(likely));
     }
     if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
     this.set(this.#target, linear);

@@ -13,8 +13,15 @@ export interface CodeSource {
   readonly isKernel: boolean;
   /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */
   hostPage(pages: number): number;
+  /** Delta of an address that an instruction holds; undefined when it is far away. */
+  deltaOf(address: number): number | undefined;
   /** Where the pointer at a delta leads, as things are: a delta again, undefined when that is not known or far away. */
   pointer(delta: number): number | undefined;
+  /**
+   * Where the indirect branch at a host address went lately, as distances from its page, when it was reached as part of a block that
+   * begins at `start`, in the same page.
+   */
+  targets(start: number, host: number): readonly number[];
   /** Whether the instruction at this host address is often met by the interpreter. */
   hot(host: number): boolean;
   /** All such addresses in a page. */

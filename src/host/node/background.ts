@@ -13,7 +13,11 @@ const MOST_THREADS = 2 ** 22;
 
 /** The calling thread works in the background from now on. Where threads have no priorities, nothing changes. */
 export function workInBackground(): void {
-  const id = Number(readOr("", () => readlinkSync("/proc/thread-self")).split("/").at(-1));
+  const id = Number(
+    readOr("", () => readlinkSync("/proc/thread-self"))
+      .split("/")
+      .at(-1),
+  );
   if (id > 0) stepBack(id);
 }
 

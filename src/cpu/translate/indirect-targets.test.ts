@@ -1,0 +1,96 @@
+// Indirect branches: what the interpreter saw of them, and what regions make of it.
+import { beforeAll, expect, it } from "vitest";
+import { GuestMemory } from "../../memory/guest-memory.ts";
+import { NO_DEVICES } from "../../testing/no-devices.ts";
+import { ProgramGenerator } from "../engine/generator.ts";
+import { memoryLayout, Processor } from "../engine/processor.ts";
+import type { RegionRequest, TranslatorClient } from "../engine/translation.ts";
+import { HotPlaces, MemorySource } from "./memory-source.ts";
+import { RegionTranslator } from "./translator.ts";
+
+const RAM = 1 << 20;
+const CODE = 0x1000;
+const TABLE = 0x8000;
+const STACK = 0x9000;
+/** `inc eax` · `ret`; `add eax, 16` · `ret`. */
+const FUNCTIONS = [
+  [0x40, 0xc3],
+  [0x83, 0xc0, 0x10, 0xc3],
+];
+/** again: `call [esi+ecx*4]` · `dec ecx` · `jnz again` · `hlt` */
+const CALLS = [0xff, 0x14, 0x8e, 0x49, 0x75, 0xfa, 0xf4];
+
+let program: ProgramGenerator;
+beforeAll(() => {
+  program = new ProgramGenerator();
+});
+
+/** Flat 32-bit code without paging that calls through a table, by turns to its even and its odd entries. */
+class Caller {
+  readonly memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
+  readonly cpu: Processor;
+  client: TranslatorClient | undefined;
+
+  constructor() {
+    const factory = (client: TranslatorClient): { request: () => void } => {
+      this.client = client;
+      return { request: () => {} };
+    };
+    this.cpu = new Processor({ program: program.interpreter(), memory: this.memory, host: NO_DEVICES, translator: factory });
+    this.memory.write(CODE, Uint8Array.from(CALLS));
+    FUNCTIONS.forEach((bytes, n) => this.memory.write(CODE + 0x100 * (n + 1), Uint8Array.from(bytes)));
+    for (let i = 0; i <= 100; i++) this.memory.writeUint32(TABLE + 4 * i, CODE + 0x100 * ((i & 1) + 1));
+  }
+
+  /** EAX behind so many calls. */
+  run(calls: number): number {
+    const { registers: r } = this.cpu;
+    const values = { cr0: 1, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: calls, rsi: TABLE };
+    for (const [name, value] of Object.entries(values)) r.set(name, BigInt(value));
+    r.setSegment("cs", { selector: 8, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
+    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
+    r.commit();
+    expect(this.cpu.run(10_000)).toBe("halt");
+    return Number(r.get("rax"));
+  }
+
+  get request(): RegionRequest {
+    const { context } = this.cpu;
+    const host = this.memory.hostOffset(CODE, 1);
+    return { host, mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView") };
+  }
+}
+
+it("remembers in a branch's record where it went, relative to its page", () => {
+  const guest = new Caller();
+  expect(guest.run(4)).toBe(34);
+  const { request } = guest;
+  const { buffer } = guest.client!.memory;
+  const source = new MemorySource(buffer, guest.client!.base, request, new HotPlaces([]));
+  expect(new Set(source.targets(request.host, request.host))).toEqual(new Set([0x100, 0x200]));
+  expect(source.targets(request.host + 3, request.host)).toEqual([]);
+});
+
+it("stays in a region with functions that are called through a table", () => {
+  const guest = new Caller();
+  guest.run(4);
+  const { memory, base } = guest.client!;
+  guest.client!.accept(
+    new RegionTranslator(program).translate(memory.buffer, base, [guest.request]) ?? expect.fail("nothing was translated"),
+  );
+  const before = guest.cpu.translated!.entries;
+  expect(guest.run(100)).toBe(50 * 17);
+  expect(guest.cpu.translated!.entries - before).toBeLessThan(5);
+});
+
+it("leaves a region for a function that was not seen before", () => {
+  const guest = new Caller();
+  guest.run(4);
+  const { memory, base } = guest.client!;
+  guest.client!.accept(
+    new RegionTranslator(program).translate(memory.buffer, base, [guest.request]) ?? expect.fail("nothing was translated"),
+  );
+  guest.memory.write(CODE + 0x300, Uint8Array.of(0x05, 0, 1, 0, 0, 0xc3));
+  guest.memory.writeUint32(TABLE + 4 * 50, CODE + 0x300);
+  expect(guest.run(100)).toBe(50 * 17 - 1 + 0x100);
+});
