@@ -6,10 +6,12 @@ import { parseArgs } from "node:util";
 import { INSTRUCTIONS } from "../../src/cpu/isa/index.ts";
 import { ProgramGenerator } from "../../src/cpu/engine/generator.ts";
 import type { VectorEngine } from "./case.ts";
-import { ProcessorVectorEngine } from "./engine.ts";
+import { ProcessorVectorEngine, type VectorEngineKind } from "./engine.ts";
 import { whyExcluded } from "./exclusions.ts";
 import { check, describeDifference, recordForRow } from "./quick.ts";
 import { Recorder, whyNoRecorder } from "./recorder.ts";
+
+const KINDS: readonly VectorEngineKind[] = ["evaluator", "interpreter", "warm interpreter", "translator"];
 
 /** Instances of a row in one round. */
 const ROUND = 50;
@@ -60,7 +62,7 @@ async function main(): Promise<number> {
     return 1;
   }
   const program = new ProgramGenerator();
-  const engines = values.engine.map((name) => new ProcessorVectorEngine(name === "evaluator" ? "evaluator" : "interpreter", program));
+  const engines = values.engine.map((name) => new ProcessorVectorEngine(KINDS.find((kind) => kind === name) ?? "interpreter", program));
   const recorder = await Recorder.start();
   const deadline = performance.now() + Number(values.minutes) * 60_000;
   const totals: Totals = { cases: 0, different: 0 };
