@@ -95,6 +95,11 @@ export function isNeutral({ neutral }: Binary, e: Expr): boolean {
   return neutral !== undefined && e.op === "const" && (e.type === "i32" || e.type === "i64") && Number(e.imm) === neutral;
 }
 
+/** Whether `e` is the constant 0. */
+export function isZero(e: Expr): boolean {
+  return e.op === "const" && (e.type === "i32" || e.type === "i64") && Number(e.imm) === 0;
+}
+
 /** The type that a load gives, by its name. */
 export function typeOfLoad(op: string): Type {
   const isWide = op.startsWith("64", 1);

@@ -4,21 +4,24 @@
 // in order: an expression that reads state is evaluated where it is created, however late it is used.
 import { assert, bug } from "../../support/assert.ts";
 import { at } from "../state.ts";
-import { BINARY, type Binary, EXTENSIONS, isNeutral, lowBits, nameFor, typeOfLoad } from "./binary.ts";
+import { BINARY, type Binary, EXTENSIONS, isNeutral, isZero, lowBits, nameFor, typeOfLoad } from "./binary.ts";
 import { foldConstants, makeExpr } from "./fold.ts";
 import type { Body, Callee, Expr, HostFunction, Label, Routine, Signature, Stmt, Type, Variable } from "./types.ts";
 
 type Num = number | bigint;
 
-/** Declares a routine. Parameters arrive as expressions. `faults` says that it may raise a guest exception, for its callers to check. */
+/**
+ * Declares a routine. Parameters arrive as expressions. `faults` says that it may raise a guest exception, for its callers to check;
+ * `inlined` that translated code takes its body in place of a call.
+ */
 export function routine<const P extends readonly Type[]>(
   name: string,
   params: P,
   result: Type | undefined,
   build: (b: Builder, ...params: { [K in keyof P]: Expr }) => void,
-  options?: { faults?: boolean },
+  { faults = false, inlined = false }: { faults?: boolean; inlined?: boolean } = {},
 ): Routine {
-  return { kind: "routine", name, params, result, faults: options?.faults ?? false, build: build as Routine["build"] };
+  return { kind: "routine", name, params, result, faults, inlined, build: build as Routine["build"] };
 }
 
 /** Declares a routine that others know by its signature. */
@@ -26,7 +29,7 @@ export function implement<const P extends readonly Type[]>(
   signature: Signature & { readonly params: P },
   build: (b: Builder, ...params: { [K in keyof P]: Expr }) => void,
 ): Routine {
-  return { kind: "routine", ...signature, build: build as Routine["build"] };
+  return { kind: "routine", ...signature, inlined: false, build: build as Routine["build"] };
 }
 
 /** Declares a function that the host gives. */
@@ -120,6 +123,7 @@ export class Builder {
     const r = typeof b === "object" ? b : this.#lift(a, b);
     if (a.type !== r.type) this.#bug(`${operator.name} of ${a.type} and ${r.type}`);
     if (isNeutral(operator, r)) return a;
+    if (operator === BINARY.and && isZero(a)) return a;
     return this.pure(nameFor(operator, a.type), operator.isComparison ? "i32" : a.type, [a, r]);
   }
 
@@ -306,6 +310,14 @@ export class Builder {
       this.#block = outer;
     }
     return inner;
+  }
+
+  /**
+   * A condition that hardly ever holds, looked at before anything has been changed: translated code leaves where it holds, and it is 0
+   * behind that.
+   */
+  unlikely(c: Expr): Expr {
+    return c;
   }
 
   /** Runs `then` when `c` (i32) is not 0. */

@@ -74,6 +74,8 @@ export interface HostFunction extends Signature {
 /** A routine written in this language; `body` is built on demand. */
 export interface Routine extends Signature {
   readonly kind: "routine";
+  /** Whether translated code takes the body in place of a call. */
+  readonly inlined: boolean;
   readonly build: (b: import("./builder.ts").Builder, ...params: Expr[]) => void;
 }
 

@@ -8,6 +8,7 @@
 // middle leaves no trace (SDM 3A §6.6, faults are restartable).
 import { RECORD, RECORD_FLAGS, VIEW } from "../engine/layout.ts";
 import { enter } from "../engine/lookup.ts";
+import { FSW } from "../float/status.ts";
 import { helper } from "../host-calls.ts";
 import { Builder } from "../ir/builder.ts";
 import type { Expr, Signature } from "../ir/types.ts";
@@ -484,6 +485,11 @@ export class Sem extends Builder {
       this.call(raise, this.base(), trap, this.i32(0));
       this.return(this.i32(0));
     });
+  }
+
+  /** Does what `body` does when an unmasked x87 exception is pending. */
+  ifExceptionPends(body: () => void): void {
+    this.if(this.and(this.load("i32.load16_u", this.base(), at("fsw")), FSW.ES), body);
   }
 
   /** #GP(0) unless `linear` is a multiple of `bytes` (a power of two). */

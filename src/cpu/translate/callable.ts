@@ -2,6 +2,7 @@
 import { Builder } from "../ir/builder.ts";
 import { children } from "../ir/liveness.ts";
 import type { Expr, Routine, Stmt } from "../ir/types.ts";
+import { at, X87 } from "../state.ts";
 import { isKept } from "./state-slots.ts";
 
 const known = new Map<Routine, boolean>();
@@ -29,7 +30,9 @@ function isHarmless(stmts: readonly Stmt[]): boolean {
 
 const isLoad = (e: Expr): boolean => e.impure && e.args.length === 1 && e.op.includes(".load");
 
-/** Base + constant, beyond what regions keep. Parameter 0 is the base in every routine that takes it. */
+/** Base + constant, beyond what regions keep or know. Parameter 0 is the base in every routine that takes it. */
 function isFarFromKept(address: Expr, offset: number): boolean {
-  return address.op === "get" && address.imm === 0 && !isKept(offset, 16);
+  return address.op === "get" && address.imm === 0 && !isKept(offset, 16) && !isX87(offset);
 }
+
+const isX87 = (offset: number): boolean => (offset >= at("fsw") && offset <= at("ftop")) || (offset >= X87 && offset < X87 + 0x80);

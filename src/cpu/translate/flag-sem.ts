@@ -435,18 +435,24 @@ export abstract class FlagSem extends KeptSem {
 
   #returns: ((e: Expr | undefined) => void) | undefined;
 
+  /** Runs `build`; what it returns goes to `returns`. */
+  protected returning(returns: (e: Expr | undefined) => void, build: () => void): void {
+    const outer = this.#returns;
+    this.#returns = returns;
+    build();
+    this.#returns = outer;
+  }
+
   /** Makes a routine's body part of the region. */
   protected inline(routine: Routine, args: readonly Expr[]): Expr {
-    const outer = this.#returns;
     const result = routine.result === undefined ? undefined : this.declare(routine.result as Type);
     this.block((end) => {
-      this.#returns = (e) => {
+      const returns = (e: Expr | undefined): void => {
         if (result && e) super.set(result, e);
         this.br(end);
       };
-      routine.build(this, ...args);
+      this.returning(returns, () => routine.build(this, ...args));
     });
-    this.#returns = outer;
     return result ? this.get(result) : this.i32(0);
   }
 

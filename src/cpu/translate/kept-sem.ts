@@ -279,7 +279,7 @@ export abstract class KeptSem extends Sem {
 
   override store(op: string, addr: Expr, e: Expr, offset = 0): void {
     const state = this.#offsetOf(addr);
-    if (state === undefined) return super.store(op, addr, e, offset);
+    if (state === undefined) return this.#dead ? undefined : this.storeElsewhere(op, addr, e, offset);
     const at = state + offset;
     const register = registerAt(at);
     if (register) return this.#write(op, register, e);
@@ -293,6 +293,17 @@ export abstract class KeptSem extends Sem {
   }
   protected storeSlot(op: string, offset: number, e: Expr): void {
     super.store(op, this.#base, e, offset);
+  }
+
+  /** A store at an address that is not the state's base and a constant. */
+  protected storeElsewhere(op: string, addr: Expr, e: Expr, offset: number): void {
+    this.noteChange();
+    this.storeHost(op, addr, e, offset);
+  }
+
+  /** A store that changes nothing when it is made again. */
+  protected storeHost(op: string, address: Expr, e: Expr, offset = 0): void {
+    super.store(op, address, e, offset);
   }
 
   #read(op: string, r: Register): Expr {

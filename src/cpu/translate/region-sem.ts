@@ -5,15 +5,17 @@
 // of a region makes the whole instruction a call of its complete handler (calls.ts).
 import { at as slot, SCRATCH, SEG_BASE, X87, XMM, ZERO } from "../state.ts";
 import { TLB } from "../engine/layout.ts";
+import { EXCEPTIONS, FSW } from "../float/status.ts";
 import type { Callee, Expr, Routine } from "../ir/types.ts";
 import type { Operand } from "../isa/instruction.ts";
 import { REG, SEG, type World } from "../isa/sem.ts";
+import { openExceptions } from "../isa/x87/stack.ts";
 import { entryOf, isCanonical } from "../mmu/access.ts";
 import { isCallable } from "./callable.ts";
-import { FlagSem } from "./flag-sem.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { notInlinable } from "./kept-sem.ts";
 import type { InstructionPart } from "./parameters.ts";
+import { X87Sem } from "./x87-sem.ts";
 
 /** Slots that hold values on their way only: writing them changes nothing that a guest can see. */
 const TRANSIENT: ReadonlySet<number> = new Set([slot("wideHigh"), slot("floatHead"), slot("floatRaised"), slot("scratchValue"), SCRATCH]);
@@ -23,7 +25,11 @@ export const LEAVE = { memory: 0, instruction: 1 } as const;
 /** One of the values of `LEAVE`. */
 export type LeaveCause = (typeof LEAVE)[keyof typeof LEAVE];
 
-const UNIT = { fpu: 1, mmx: 2, sse: 4 } as const;
+/** x87 state beside the stack that regions may change. */
+const X87_STATE: ReadonlySet<number> = new Set([slot("fip"), slot("fcw")]);
+
+/** What is found out once on the way. `masked`: x87 exceptions are masked, and none is pending. */
+const UNIT = { fpu: 1, mmx: 2, sse: 4, masked: 8 } as const;
 
 /** How a region's code leaves, and where its branches go. */
 export interface RegionExits {
@@ -42,7 +48,7 @@ export interface SegmentAssumptions {
 }
 
 /** Sem with constants for operands. */
-export abstract class RegionSem extends FlagSem implements RegionExits {
+export abstract class RegionSem extends X87Sem implements RegionExits {
   readonly segments: SegmentAssumptions = { flat: new Set(), unlimited: new Set() };
   protected current!: GuestInstruction;
   readonly #linears = new Map<Operand, Expr>();
@@ -53,7 +59,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     super(world);
   }
 
-  abstract atInstruction(c?: Expr, cause?: LeaveCause): void;
+  abstract override atInstruction(c?: Expr, cause?: LeaveCause): void;
   abstract toDelta(delta: number): void;
   abstract toLinear(linear: Expr): void;
   /** Linear address of a delta. */
@@ -207,7 +213,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
   /** Doing it again does no harm, so that an exit may follow. */
   #toMemory(op: string, host: Expr, e: Expr): void {
     this.#hasStored = true;
-    if (!this.isDead) this.store(op, host, e);
+    if (!this.isDead) this.storeHost(op, host, e);
   }
 
   override requireAligned(linear: Expr, bytes: number): void {
@@ -224,7 +230,8 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     if (this.isDead) return;
     // The exact way of an SSE instruction: the complete handler's.
     if (offset === slot("sseFlags")) return this.#giveUp("exact arithmetic");
-    if (!TRANSIENT.has(offset)) throw notInlinable(`writes state at ${offset.toString(16)}`);
+    if (X87_STATE.has(offset)) this.noteChange();
+    else if (!TRANSIENT.has(offset)) throw notInlinable(`writes state at ${offset.toString(16)}`);
     this.storeSlot(op, offset, e);
   }
 
@@ -236,7 +243,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     this.#units = 0;
   }
 
-  protected override nested(body: () => unknown): ReturnType<FlagSem["nested"]> {
+  protected override nested(body: () => unknown): ReturnType<X87Sem["nested"]> {
     const units = this.#units;
     try {
       return super.nested(body);
@@ -249,6 +256,20 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
     if (this.#units & UNIT[unit]) return;
     this.#units |= UNIT[unit];
     this.atInstruction(this.state(`${unit}Trap`));
+  }
+
+  override ifExceptionPends(): void {
+    if (this.#units & UNIT.masked) return;
+    this.#units |= UNIT.masked;
+    const [status, control] = [this.load("i32.load16_u", this.base(), slot("fsw")), this.load("i32.load16_u", this.base(), slot("fcw"))];
+    const open = this.and(this.xor(control, -1), EXCEPTIONS);
+    this.atInstruction(this.or(open, this.and(status, FSW.ES)));
+  }
+
+  /** A called instruction may have changed anything of the x87. */
+  protected forgetUnit(): void {
+    this.#units &= ~UNIT.masked;
+    this.forgetStack();
   }
 
   override requireCpl0(): void {
@@ -348,6 +369,7 @@ export abstract class RegionSem extends FlagSem implements RegionExits {
 
   override callUnchecked(target: Callee, ...args: Expr[]): Expr {
     if (target.kind === "routine") {
+      if (target === openExceptions) return this.i32(0);
       if (this.isInlined(target)) return this.inline(target, args);
       if (isCallable(target)) return super.callUnchecked(target, ...args);
     }

@@ -6,6 +6,8 @@ import { ProgramGenerator } from "../engine/generator.ts";
 import type { ExecutionObserver, GuestPlace, ObservedRegion } from "../engine/observer.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
 import type { RegionExitCounts, RegionRequest, TranslatorClient } from "../engine/translation.ts";
+import { FCW, FSW } from "../float/status.ts";
+import { X87 } from "../state.ts";
 import { RegionTranslator } from "./translator.ts";
 
 const RAM = 1 << 20;
@@ -15,6 +17,9 @@ const HANDLERS = 0x3000;
 const DESCRIPTORS = [0n, 0x00cf_9b00_0000_ffffn, 0x00cf_9300_0000_ffffn, 0x00cf_9300_1000_ffffn, 0x0040_9300_0000_ffffn];
 const SELECTOR = { code: 0x08, data: 0x10, shifted: 0x18, small: 0x20 } as const;
 const HLT = 0xf4;
+const DATA = 0x5000;
+/** The x87 as FNINIT leaves it. */
+const FINIT = { fcw: FCW.initial, fsw: 0, ftw: 0, ftop: 0, fop: 0 } as const;
 
 let program: ProgramGenerator;
 beforeAll(() => {
@@ -79,11 +84,7 @@ class Machine {
     this.start(registers);
     expect(this.cpu.run(1000)).toBe("halt");
     this.start(registers);
-    const { context } = this.cpu;
-    const host = this.memory.hostOffset(AT.code, 1);
-    const request = { host, mode: context.get32("mode"), linearPage: BigInt(AT.code), view: context.get32("tlbView") };
-    this.#translate([request]);
-    expect(this.cpu.translation!.regions.size).toBe(1);
+    this.#translateStart();
     // Without a flush: the TLB as the first run left it.
     expect(this.cpu.run(1000)).toBe("halt");
     return this.cpu.registers.get("rip");
@@ -91,18 +92,65 @@ class Machine {
 
   /** As a third time; → why regions were left in it. */
   again(registers: Readonly<Record<string, bigint>>, prepare: (registers: Processor["registers"]) => void = () => {}): RegionExitCounts {
-    const before = this.cpu.translation!.statistics.exits;
+    const before = this.#exits();
     this.start(registers);
     prepare(this.cpu.registers);
     this.cpu.registers.commit();
     expect(this.cpu.run(1000)).toBe("halt");
-    const { memory, instruction, handler, refused } = this.cpu.translation!.statistics.exits;
+    return this.#exitsSince(before);
+  }
+
+  /** Registers, tags, TOP, status and the last instruction's address of the x87, and 32 bytes at DATA. */
+  get x87(): object {
+    const { context } = this.cpu;
+    const { memory, base } = this.#client!;
+    const registers = Buffer.from(memory.buffer).subarray(base + X87, base + X87 + 0x80);
+    const words = (["fcw", "fsw", "ftw", "ftop"] as const).map((name) => context.get32(name));
+    const data = Array.from({ length: 8 }, (_, i) => this.memory.readUint32(DATA + 4 * i));
+    return { registers: registers.toString("hex"), words, data, fip: context.get64("fip"), fop: context.get32("fop") };
+  }
+
+  /** Code from registers and data that `prepare` may change, interpreted and then as a region: the same in the end. → why that was left */
+  x87Twice(prepare: () => void = () => {}): RegionExitCounts {
+    const run = (): object => {
+      const { context } = this.cpu;
+      const { memory, base } = this.#client!;
+      this.memory.write(DATA, new Uint8Array(new Float64Array([1.1, -3.7, 0, 0]).buffer));
+      new Uint8Array(memory.buffer).fill(0, base + X87, base + X87 + 0x80);
+      for (const [name, value] of Object.entries(FINIT)) context.set32(name as "fcw", value);
+      prepare();
+      this.start({});
+      // The TLB knows the data.
+      context.store(BigInt(DATA), 8, context.load(BigInt(DATA), 8));
+      expect(this.cpu.run(1000)).toBe("halt");
+      return this.x87;
+    };
+    const interpreted = run();
+    if (this.cpu.translation!.regions.size === 0) this.#translateStart();
+    const before = this.#exits();
+    expect(run()).toEqual(interpreted);
+    return this.#exitsSince(before);
+  }
+
+  #exits(): RegionExitCounts {
+    return { ...this.cpu.translation!.statistics.exits };
+  }
+
+  #exitsSince(before: RegionExitCounts): RegionExitCounts {
+    const { memory, instruction, handler, refused } = this.#exits();
     return {
       memory: memory - before.memory,
       instruction: instruction - before.instruction,
       handler: handler - before.handler,
       refused: refused - before.refused,
     };
+  }
+
+  #translateStart(): void {
+    const { context } = this.cpu;
+    const host = this.memory.hostOffset(AT.code, 1);
+    this.#translate([{ host, mode: context.get32("mode"), linearPage: BigInt(AT.code), view: context.get32("tlbView") }]);
+    expect(this.cpu.translation!.regions.size).toBe(1);
   }
 
   #translate(requests: readonly RegionRequest[]): void {
@@ -148,6 +196,77 @@ describe("a region of 32-bit code", () => {
     const m = new Machine([0x01, 0xc8, 0x83, 0xd2, 0x00, 0x49, 0x75, 0xf8, HLT]);
     expect(m.twice({ rax: 0xffff_fff0n, rcx: 100n, rdx: 0n })).toBe(BigInt(AT.code + 9));
     expect([m.cpu.registers.get("rax"), m.cpu.registers.get("rdx")]).toEqual([BigInt(5050 - 16), 1n]);
+  });
+});
+
+describe("x87 code in a region", () => {
+  const plain: RegionExitCounts = { memory: 0, instruction: 0, handler: 1, refused: 0 };
+  const left: RegionExitCounts = { ...plain, instruction: 1, handler: 0 };
+  /** `fld` of the first and the second double, `fstp` to the third. */
+  const LOAD = [0xdd, 0x05, 0x00, 0x50, 0, 0];
+  const LOAD_OTHER = [0xdd, 0x05, 0x08, 0x50, 0, 0];
+  const STORE = [0xdd, 0x1d, 0x10, 0x50, 0, 0];
+
+  it("computes as the interpreter does without being left", () => {
+    // Both doubles · `fmul st(1), st` · `fxch` · `fadd st, st(1)` · `fsubrp` · `fchs` · `fild` · `fdivp` · `fstp`
+    const arithmetic = [0xdc, 0xc9, 0xd9, 0xc9, 0xd8, 0xc1, 0xde, 0xe1, 0xd9, 0xe0, 0xdb, 0x05, 0x04, 0x50, 0, 0, 0xde, 0xf9];
+    expect(new Machine([...LOAD, ...LOAD_OTHER, ...arithmetic, ...STORE, HLT]).x87Twice()).toEqual(plain);
+  });
+
+  it("compares, moves by flags, and changes the rounding", () => {
+    // `fucomi st(1)` · `fcmovbe st, st(1)` · `fnstcw` · `or byte, 0Ch` · `fldcw` · `fist` · `fnstsw ax` · `fcompp`
+    const compare = [
+      0xdb, 0xe9, 0xda, 0xd1, 0xd9, 0x3d, 0x18, 0x50, 0, 0, 0x80, 0x0d, 0x19, 0x50, 0, 0, 0x0c, 0xd9, 0x2d, 0x18, 0x50, 0, 0,
+    ];
+    const rest = [0xdb, 0x15, 0x14, 0x50, 0, 0, 0xdf, 0xe0, 0xde, 0xd9];
+    expect(new Machine([...LOAD, ...LOAD_OTHER, ...compare, ...rest, HLT]).x87Twice()).toEqual(plain);
+  });
+
+  it("knows the stack no longer where ways meet", () => {
+    // `test ecx, ecx` · `jz` over `fstp st(1)` and `fld1` · `fadd st, st(1)`, which one way leaves another number in
+    const meet = [0x85, 0xc9, 0x74, 0x04, 0xdd, 0xd9, 0xd9, 0xe8, 0xd8, 0xc1];
+    for (const rcx of [0n, 1n]) {
+      const m = new Machine([0xb9, Number(rcx), 0, 0, 0, ...LOAD, ...LOAD_OTHER, ...meet, ...STORE, HLT]);
+      expect(m.x87Twice()).toEqual(plain);
+    }
+  });
+
+  it("knows the stack no longer behind an instruction that it calls", () => {
+    // `fld1` · `fld1` · `fprem` · `fincstp` · `fdecstp` · `fptan`, which pushes · `faddp` · `faddp`
+    const called = [0xd9, 0xe8, 0xd9, 0xf8, 0xd9, 0xf7, 0xd9, 0xf6, 0xd9, 0xf2, 0xde, 0xc1, 0xde, 0xc1];
+    expect(new Machine([...LOAD, ...called, ...STORE, HLT]).x87Twice()).toEqual(plain);
+  });
+
+  it("is left where a register is missing, or one too many", () => {
+    expect(new Machine([...LOAD, 0xde, 0xc1, ...STORE, HLT]).x87Twice()).toEqual(left);
+    const full = new Machine([...LOAD, HLT]);
+    expect(full.x87Twice(() => full.cpu.context.set32("ftw", 0xff))).toEqual(left);
+  });
+
+  it("is left before an instruction that may raise an unmasked exception, and before one that unmasks it", () => {
+    const unmasked = new Machine([...LOAD, 0xd8, 0xc0, ...STORE, HLT]);
+    expect(unmasked.x87Twice(() => unmasked.cpu.context.set32("fcw", FCW.initial & ~FSW.PE))).toEqual(left);
+    // `fldcw` of the second half of 1.1, BFF1h in its upper word: unmasks.
+    const unmasks = new Machine([...LOAD, 0xd9, 0x2d, 0x06, 0x50, 0, 0, HLT]);
+    expect(unmasks.x87Twice()).toEqual(left);
+  });
+
+  it("is left when there is no x87", () => {
+    const m = new Machine([...LOAD, HLT]);
+    m.x87Twice();
+    // CR0.TS: #NM
+    m.again({ cr0: 0x19n });
+    expect(m.cpu.registers.get("rip")).toBe(handlerOf(7));
+  });
+
+  it("takes other roundings, infinities and denormals to the exact routines", () => {
+    const m = new Machine([...LOAD, ...LOAD_OTHER, 0xd8, 0xc9, 0xd8, 0xe1, 0xde, 0xf9, ...STORE, HLT]);
+    for (const fcw of [0x37f, 0x77f, 0xb7f, 0xf7f, 0x27f, 0x7f]) expect(m.x87Twice(() => m.cpu.context.set32("fcw", fcw))).toEqual(plain);
+    const odd = [Infinity, -Infinity, NaN, 5e-324, -1e-310, 0, -0, 1.7e308];
+    for (const x of odd) {
+      const data = (): void => m.memory.write(DATA, new Uint8Array(new Float64Array([x, -2.5]).buffer));
+      expect(m.x87Twice(data)).toEqual(plain);
+    }
   });
 });
 

@@ -38,6 +38,8 @@ const BACK = { instructions: 0xffff, cause: 16 } as const;
 
 /** Statements in one instruction beyond which its handler is called. */
 const MAX_STATEMENTS = 160;
+/** … of the x87, whose ways beside the ordinary one are many. */
+const MAX_X87_STATEMENTS = 400;
 
 /** A region ready to be emitted. */
 export interface RegionBody {
@@ -236,11 +238,12 @@ class RegionBuilder extends RegionSem {
     const { attributes } = handler.form;
     const list = this.collect(() => {
       if (attributes.has("cpl0")) this.requireCpl0();
-      if (attributes.has("sse")) this.requireUnit("sse");
+      for (const unit of ["fpu", "sse"] as const) if (attributes.has(unit)) this.requireUnit(unit);
       handler.instruction.sem(this, handler.operands as Operands, handler.form);
       this.commit();
     });
-    if (this.current.flow === "next" && size(list) > MAX_STATEMENTS) throw notInlinable("large");
+    const most = attributes.has("fpu") ? MAX_X87_STATEMENTS : MAX_STATEMENTS;
+    if (this.current.flow === "next" && size(list) > most) throw notInlinable("large");
     this.append(list);
   }
 
@@ -363,6 +366,7 @@ class RegionBuilder extends RegionSem {
     this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
     this.storeSlot("i32.store", slot("currentRecord"), side);
     const next = this.callUnchecked(complete, side, this.base());
+    this.forgetUnit();
     const left = this.#block.instructions.length - this.#executed - 1;
     const leave = (): void => {
       if (isSeparate) this.#list(this.#spills);
@@ -530,7 +534,7 @@ class RegionBuilder extends RegionSem {
 
 /** Instructions whose complete handler is as good. */
 function isCalledByChoice({ form, repeat }: Handler): boolean {
-  return form.attributes.has("fpu") || form.attributes.has("mmx") || repeat !== "";
+  return form.attributes.has("mmx") || repeat !== "";
 }
 
 /** Instructions that read flags, XMM registers or rDI although no operand says so. */

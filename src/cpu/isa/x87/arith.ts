@@ -3,44 +3,61 @@ import { add, divide, multiply, squareRoot, subtract } from "../../float/extende
 import { roundToInteger } from "../../float/extended-convert.ts";
 import { headLeft, raisedLeft } from "../../float/extended.ts";
 import { SIGN } from "../../float/extended-format.ts";
-import { FSW } from "../../float/status.ts";
-import { routine } from "../../ir/builder.ts";
-import type { Expr, Routine } from "../../ir/types.ts";
+import { addPlain, multiplyPlain, type Outcome, outcomeOf, type Plain, subtractPlain } from "../../float/extended-plain.ts";
+import { type Builder, routine } from "../../ir/builder.ts";
+import type { Expr, Label, Routine } from "../../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import { loadNumber } from "./move.ts";
 import {
   begin,
+  clearC1,
   controlWord,
   finish,
   fpu,
   headOf,
-  isEmpty,
+  isMissing,
   noteInstruction,
   physical,
   popUnless,
-  raise,
   setRegister,
   significandOf,
-  UNDERFLOW,
   writeAbsent,
   writeResult,
 } from "./stack.ts";
 
 /**
- * Destination register op source, or source op destination: (base, destination, head, significand, raised) → unmasked exceptions.
- * `raised` is what reading the source found: DE, or an empty register.
+ * Destination register op source, or source op destination: (base, destination, head, significand, raised, 1 when the source is an
+ * empty register) → unmasked exceptions. `raised` is what reading the source found: DE.
  */
-function intoRegister(name: string, operation: Routine, reversed: boolean): Routine {
-  return routine(`x87.${name}`, ["i32", "i32", "i32", "i64", "i32"], "i32", (b, base, n, head, significand, raised) => {
-    b.if(b.or(isEmpty(b, base, n), b.and(raised, FSW.SF)), () => b.return(b.call(writeAbsent, base, n)));
-    const control = controlWord(b, base);
-    const own = [headOf(b, base, n), significandOf(b, base, n)] as const;
-    const result = reversed
-      ? b.call(operation, base, control, head, significand, ...own, raised)
-      : b.call(operation, base, control, ...own, head, significand, raised);
-    b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
-  });
+function intoRegister(name: string, operation: Routine, reversed: boolean, plain?: Plain): Routine {
+  return routine(
+    `x87.${name}`,
+    ["i32", "i32", "i32", "i64", "i32", "i32"],
+    "i32",
+    (b, base, n, head, significand, raised, missing) => {
+      b.if(b.or(isMissing(b, base, n), missing), () => b.return(b.call(writeAbsent, base, n)));
+      const control = controlWord(b, base);
+      const own = { head: headOf(b, base, n), significand: significandOf(b, base, n) };
+      const source = { head, significand };
+      const [x, y] = reversed ? [source, own] : [own, source];
+      const exact = (): Outcome => {
+        const result = b.call(operation, base, control, x.head, x.significand, y.head, y.significand, raised);
+        return { significand: result, head: headLeft(b, base), raised: raisedLeft(b, base) };
+      };
+      const result = plain
+        ? outcomeOf(b, exact, (instead) => ordinary(b, raised, instead, () => plain(b, control, x, y, instead)))
+        : exact();
+      b.return(b.call(writeResult, base, n, result.head, result.significand, result.raised));
+    },
+    { inlined: true },
+  );
+}
+
+/** Nothing has been raised before. */
+function ordinary(b: Builder, raised: Expr, instead: Label, plain: () => Outcome): Outcome {
+  b.br(instead, raised);
+  return plain();
 }
 
 /** One of the six: opcode digits of its rows, its routine, and how it is written. */
@@ -55,10 +72,10 @@ interface Operation {
 }
 
 const OPERATIONS: readonly Operation[] = [
-  { name: "ADD", digit: 0, toTop: 0xc0, toOther: 0xc0, routine: intoRegister("add", add, false) },
-  { name: "MUL", digit: 1, toTop: 0xc8, toOther: 0xc8, routine: intoRegister("multiply", multiply, false) },
-  { name: "SUB", digit: 4, toTop: 0xe0, toOther: 0xe8, routine: intoRegister("subtract", subtract, false) },
-  { name: "SUBR", digit: 5, toTop: 0xe8, toOther: 0xe0, routine: intoRegister("subtractReversed", subtract, true) },
+  { name: "ADD", digit: 0, toTop: 0xc0, toOther: 0xc0, routine: intoRegister("add", add, false, addPlain) },
+  { name: "MUL", digit: 1, toTop: 0xc8, toOther: 0xc8, routine: intoRegister("multiply", multiply, false, multiplyPlain) },
+  { name: "SUB", digit: 4, toTop: 0xe0, toOther: 0xe8, routine: intoRegister("subtract", subtract, false, subtractPlain) },
+  { name: "SUBR", digit: 5, toTop: 0xe8, toOther: 0xe0, routine: intoRegister("subtractReversed", subtract, true, subtractPlain) },
   { name: "DIV", digit: 6, toTop: 0xf0, toOther: 0xf8, routine: intoRegister("divide", divide, false) },
   { name: "DIVR", digit: 7, toTop: 0xf8, toOther: 0xf0, routine: intoRegister("divideReversed", divide, true) },
 ];
@@ -66,17 +83,18 @@ const OPERATIONS: readonly Operation[] = [
 function withMemory(o: Sem, op: Operand, operation: Routine, integer: boolean): void {
   begin(o);
   const x = loadNumber(o, op, integer);
+  const unmasked = o.call(operation, o.base(), physical(o, 0), x.head, x.significand, x.raised, o.i32(0));
   noteInstruction(o);
-  finish(o, o.call(operation, o.base(), physical(o, 0), x.head, x.significand, x.raised), op);
+  finish(o, unmasked, op);
 }
 
 function withRegister(o: Sem, dst: Operand | 0, src: Operand | 0, operation: Routine, pops: boolean): void {
   begin(o);
-  noteInstruction(o);
   const base = o.base();
   const from = physical(o, src);
-  const raised = o.select(isEmpty(o, base, from), o.i32(UNDERFLOW), o.i32(0));
-  const unmasked = o.call(operation, base, physical(o, dst), headOf(o, base, from), significandOf(o, base, from), raised);
+  const missing = isMissing(o, base, from);
+  const unmasked = o.call(operation, base, physical(o, dst), headOf(o, base, from), significandOf(o, base, from), o.i32(0), missing);
+  noteInstruction(o);
   if (pops) popUnless(o, unmasked);
   finish(o, unmasked);
 }
@@ -106,13 +124,19 @@ function rows({ name, digit, toTop, toOther, routine: operation }: Operation): r
   ];
 }
 
-/** ST(0) = operation(ST(0)): (base) → unmasked. */
+/** ST(0) = operation(ST(0)): (base, its register) → unmasked. */
 function onTop(name: string, operation: Routine): Routine {
-  return routine(`x87.${name}`, ["i32", "i32"], "i32", (b, base, n) => {
-    b.if(isEmpty(b, base, n), () => b.return(b.call(writeAbsent, base, n)));
-    const result = b.call(operation, base, controlWord(b, base), headOf(b, base, n), significandOf(b, base, n));
-    b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
-  });
+  return routine(
+    `x87.${name}`,
+    ["i32", "i32"],
+    "i32",
+    (b, base, n) => {
+      b.if(isMissing(b, base, n), () => b.return(b.call(writeAbsent, base, n)));
+      const result = b.call(operation, base, controlWord(b, base), headOf(b, base, n), significandOf(b, base, n));
+      b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
+    },
+    { inlined: true },
+  );
 }
 
 function unary(name: string, row: string, operation: Routine): Instruction {
@@ -121,8 +145,9 @@ function unary(name: string, row: string, operation: Routine): Instruction {
     forms: fpu(row),
     sem: (o) => {
       begin(o);
+      const unmasked = o.call(whole, o.base(), physical(o, 0));
       noteInstruction(o);
-      finish(o, o.call(whole, o.base(), physical(o, 0)));
+      finish(o, unmasked);
     },
   });
 }
@@ -133,15 +158,15 @@ function signChange(name: string, row: string, change: (o: Sem, head: Expr) => E
     forms: fpu(row),
     sem: (o) => {
       begin(o);
-      noteInstruction(o);
       const base = o.base();
       const n = physical(o, 0);
-      const missing = isEmpty(o, base, n);
+      const missing = isMissing(o, base, n);
+      noteInstruction(o);
       o.if(
         missing,
         () => finish(o, o.call(writeAbsent, base, n)),
         () => {
-          o.call(raise, base, o.i32(0));
+          clearC1(o, base);
           setRegister(o, base, n, change(o, headOf(o, base, n)), significandOf(o, base, n));
         },
       );

@@ -2,10 +2,12 @@
 import { compare, ORDER } from "../../float/extended-compare.ts";
 import { exponentOf, isUnsupported, raisedLeft } from "../../float/extended.ts";
 import { EXPONENT_MAX } from "../../float/extended-format.ts";
+import { areOrdered, orderPlain } from "../../float/extended-plain.ts";
 import { FSW } from "../../float/status.ts";
 import { routine } from "../../ir/builder.ts";
 import type { Expr, Routine } from "../../ir/types.ts";
 import { at } from "../../state.ts";
+import { KIND, KIND_BIT } from "../flags.ts";
 import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import { loadNumber } from "./move.ts";
@@ -16,6 +18,7 @@ import {
   fpu,
   headOf,
   isEmpty,
+  isMissing,
   noteInstruction,
   physical,
   pop,
@@ -31,22 +34,32 @@ import {
 const CODES: number = ORDER.unordered;
 
 /**
- * ST(0) against a source: (base, head, significand, raised, 1 when quiet NaNs are valid) → condition codes; `floatRaised` has the
- * exceptions. `raised` is what reading the source found: DE, or an empty register.
+ * ST(0) against a source: (base, head, significand, raised, 1 when the source is an empty register, 1 when quiet NaNs are valid) →
+ * condition codes; `floatRaised` has the exceptions. `raised` is what reading the source found: DE.
  */
 const compareTop: Routine = routine(
   "x87.compare",
-  ["i32", "i32", "i64", "i32", "i32"],
+  ["i32", "i32", "i64", "i32", "i32", "i32"],
   "i32",
-  (b, base, head, significand, raised, quiet) => {
+  (b, base, head, significand, raised, missing, quiet) => {
     const n = top(b, base);
-    const order = b.call(compare, base, headOf(b, base, n), significandOf(b, base, n), head, significand, quiet);
-    const invalid = b.and(raisedLeft(b, base), FSW.IE);
-    const missing = b.or(b.and(raised, FSW.SF), isEmpty(b, base, n));
-    const found = b.select(invalid, b.i32(FSW.IE), b.or(raisedLeft(b, base), raised));
-    b.store("i32.store", base, b.select(missing, b.i32(UNDERFLOW), found), at("floatRaised"));
-    b.return(b.select(missing, b.i32(ORDER.unordered), order));
+    b.if(b.or(isMissing(b, base, n), missing), () => {
+      b.store("i32.store", base, b.i32(UNDERFLOW), at("floatRaised"));
+      b.return(b.i32(ORDER.unordered));
+    });
+    const x = { head: headOf(b, base, n), significand: significandOf(b, base, n) };
+    const y = { head, significand };
+    b.if(b.and(b.not(raised), areOrdered(b, x, y)), () => {
+      b.store("i32.store", base, b.i32(0), at("floatRaised"));
+      b.return(orderPlain(b, x, y, ORDER.less, ORDER.equal));
+    });
+    const order = b.call(compare, base, x.head, x.significand, y.head, y.significand, quiet);
+    const found = raisedLeft(b, base);
+    const all = b.select(b.and(found, FSW.IE), b.i32(FSW.IE), b.or(found, raised));
+    b.store("i32.store", base, all, at("floatRaised"));
+    b.return(order);
   },
+  { inlined: true },
 );
 
 /** Where the order goes: condition codes of the status word, or ZF, PF and CF. */
@@ -63,8 +76,7 @@ function settle(o: Sem, order: Expr, target: Target, pops: number, memory?: Oper
   if (target === "codes") setStatusWord(o, base, o.or(o.and(statusWord(o, base), ~CODES), order));
   else {
     setStatusWord(o, base, o.or(statusWord(o, base), kept));
-    // C0, C2 and C3 lie 8 bits above CF, PF and ZF (SDM 1 figure 8-5).
-    o.setArithmetic(o.shrU(order, 8));
+    setFlags(o, order);
   }
   if (pops > 0) {
     o.if(completes(o, unmasked), () => {
@@ -74,22 +86,26 @@ function settle(o: Sem, order: Expr, target: Target, pops: number, memory?: Oper
   finish(o, unmasked, memory);
 }
 
+/** CF, PF and ZF from C0, C2 and C3 (SDM 1 figure 8-5); OF, SF and AF become 0. */
+function setFlags(o: Sem, order: Expr): void {
+  // A result of 0 means ZF and PF, one of 1 neither; PF is not wanted for equal numbers.
+  const flip = o.shl(o.eq(order, ORDER.equal), KIND_BIT.pfFlip);
+  o.setState64("flagResult", o.extU(o.not(o.and(order, FSW.C3))));
+  o.setState("flagKind", o.or(o.or(flip, o.shl(o.ne(o.and(order, FSW.C0), 0), KIND_BIT.cf)), KIND.explicit));
+}
+
 function withRegister(o: Sem, src: Operand | number, quiet: boolean, target: Target, pops: number): void {
   begin(o);
   const n = physical(o, src);
-  const raised = o.select(isEmpty(o, o.base(), n), o.i32(UNDERFLOW), o.i32(0));
-  settle(
-    o,
-    o.call(compareTop, o.base(), headOf(o, o.base(), n), significandOf(o, o.base(), n), raised, o.i32(quiet ? 1 : 0)),
-    target,
-    pops,
-  );
+  const missing = isMissing(o, o.base(), n);
+  const x = { head: headOf(o, o.base(), n), significand: significandOf(o, o.base(), n) };
+  settle(o, o.call(compareTop, o.base(), x.head, x.significand, o.i32(0), missing, o.i32(quiet ? 1 : 0)), target, pops);
 }
 
 function withMemory(o: Sem, src: Operand, integer: boolean, pops: number): void {
   begin(o);
   const x = loadNumber(o, src, integer);
-  settle(o, o.call(compareTop, o.base(), x.head, x.significand, x.raised, o.i32(0)), "codes", pops, src);
+  settle(o, o.call(compareTop, o.base(), x.head, x.significand, x.raised, o.i32(0), o.i32(0)), "codes", pops, src);
 }
 
 function ordered(name: string, forms: readonly string[], pops: number, integer = false): Instruction {
@@ -149,7 +165,7 @@ export const x87Compare: readonly Instruction[] = [
     forms: fpu("D9 E4"),
     sem: (o) => {
       begin(o);
-      settle(o, o.call(compareTop, o.base(), o.i32(0), o.i64(0), o.i32(0), o.i32(0)), "codes", 0);
+      settle(o, o.call(compareTop, o.base(), o.i32(0), o.i64(0), o.i32(0), o.i32(0), o.i32(0)), "codes", 0);
     },
   }),
   instruction("FXAM", { forms: fpu("D9 E5"), sem: examine }),

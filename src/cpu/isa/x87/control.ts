@@ -40,11 +40,23 @@ export function summarize(o: Sem, status: Expr, control: Expr): Expr {
   return o.or(o.and(status, ~(FSW.ES | FSW.B)), o.select(unmasked, o.i32(FSW.ES | FSW.B), o.i32(0)));
 }
 
-/** Loads a control word: bit 6 is always 1, bits 7 and 13–15 are 0 on silicon. */
+/** A control word as it is loaded: bit 6 is always 1, bits 7 and 13–15 are 0 on silicon. */
+const controlOf = (o: Sem, e: Expr): Expr => o.or(o.and(e, 0x1f3f), 0x40);
+
+/** Loads a control word. */
 export function loadControl(o: Sem, e: Expr): void {
-  const control = o.or(o.and(e, 0x1f3f), 0x40);
+  const control = controlOf(o, e);
   o.store("i32.store16", o.base(), control, at("fcw"));
   replaceStatusWord(o, summarize(o, statusWord(o, o.base()), control));
+}
+
+/** FLDCW: the status word changes only where something is unmasked, or was. */
+function changeControl(o: Sem, e: Expr): void {
+  const control = controlOf(o, e);
+  const status = statusWord(o, o.base());
+  const open = o.and(o.xor(control, -1), EXCEPTIONS);
+  o.if(o.unlikely(o.or(open, o.and(status, FSW.ES))), () => replaceStatusWord(o, summarize(o, status, control)));
+  o.store("i32.store16", o.base(), control, at("fcw"));
 }
 
 /** Clears the pointers to the last instruction and operand. */
@@ -89,7 +101,7 @@ export const x87Control: readonly Instruction[] = [
     access: "r",
     sem: (o, [m]) => {
       begin(o);
-      loadControl(o, o.wrap(o.read(m)));
+      changeControl(o, o.wrap(o.read(m)));
     },
   }),
   instruction("FNSTSW", {

@@ -3,26 +3,29 @@ import { FROM_FLOAT, fromInteger, TO_FLOAT, toInteger, truncating } from "../../
 import { DECIMAL_INDEFINITE, fromDecimal, toDecimal } from "../../float/extended-decimal.ts";
 import { headLeft, raisedLeft } from "../../float/extended.ts";
 import { INDEFINITE, QUIET_BIT } from "../../float/extended-format.ts";
-import { EXCEPTIONS, FSW } from "../../float/status.ts";
+import { integerPlain, narrowed, type Outcome, outcomeOf, widenPlain } from "../../float/extended-plain.ts";
+import { FSW } from "../../float/status.ts";
 import type { Expr } from "../../ir/types.ts";
 import { type Instruction, instruction, type Operand } from "../instruction.ts";
 import type { Sem } from "../sem.ts";
 import {
   begin,
   clearC1,
-  completes,
   controlWord,
+  exchangeAbsent,
+  exchangeRegisters,
   fill,
   finish,
   fpu,
   headOf,
-  isEmpty,
+  isMissing,
   noteInstruction,
+  openExceptions,
   physical,
   pop,
+  popUnless,
   push,
   raise,
-  setIndefinite,
   setRegister,
   significandOf,
   UNDERFLOW,
@@ -30,11 +33,7 @@ import {
 } from "./stack.ts";
 
 /** A value on its way onto the stack. */
-interface Loaded {
-  readonly head: Expr;
-  readonly significand: Expr;
-  readonly raised: Expr;
-}
+type Loaded = Outcome;
 
 /** Linear address `offset` bytes into an operand. */
 export function inside(o: Sem, linear: Expr, offset: number): Expr {
@@ -42,13 +41,18 @@ export function inside(o: Sem, linear: Expr, offset: number): Expr {
   return o.long ? sum : o.zext(sum, 32);
 }
 
-/** Reads a single, double or integer operand, exactly; DE is left for denormals, signalling NaNs stay as they are. */
-export function loadNumber(o: Sem, op: Operand, integer: boolean): Loaded {
+/** Reads a single, double or integer operand, exactly; DE is left for denormals, signalling NaNs stay as they are unless `convert` says otherwise. */
+export function loadNumber(o: Sem, op: Operand, integer: boolean, convert: (x: Loaded) => Loaded = (x) => x): Loaded {
   const value = o.read(op);
-  const significand = integer
-    ? o.call(fromInteger, o.base(), o.sext(value, op.width))
-    : o.call(FROM_FLOAT[op.width as 32 | 64], o.base(), value);
-  return { significand, head: headLeft(o, o.base()), raised: raisedLeft(o, o.base()) };
+  const left = (significand: Expr): Loaded => ({ significand, head: headLeft(o, o.base()), raised: raisedLeft(o, o.base()) });
+  if (integer) {
+    const extended = o.sext(value, op.width);
+    const exact = (): Loaded => left(o.call(fromInteger, o.base(), extended));
+    return outcomeOf(o, exact, (instead) => integerPlain(o, extended, instead));
+  }
+  const width = op.width as 32 | 64;
+  const exact = (): Loaded => convert(left(o.call(FROM_FLOAT[width], o.base(), value)));
+  return outcomeOf(o, exact, (instead) => widenPlain(o, value, width, instead));
 }
 
 /** FLD of single and double converts, so that a signalling NaN is invalid and becomes quiet. */
@@ -60,8 +64,9 @@ function quieted(o: Sem, x: Loaded): Loaded {
 }
 
 function pushValue(o: Sem, x: Loaded, memory?: Operand): void {
+  const unmasked = o.call(push, o.base(), x.head, x.significand, x.raised);
   noteInstruction(o);
-  finish(o, o.call(push, o.base(), x.head, x.significand, x.raised), memory);
+  finish(o, unmasked, memory);
 }
 
 function load80(o: Sem, op: Operand): Loaded {
@@ -78,7 +83,7 @@ function loadDecimal(o: Sem, op: Operand): Loaded {
 
 function loadRegister(o: Sem, op: Operand): Loaded {
   const n = physical(o, op);
-  const absent = isEmpty(o, o.base(), n);
+  const absent = isMissing(o, o.base(), n);
   const head = o.select(absent, o.i32(INDEFINITE.head), headOf(o, o.base(), n));
   const significand = o.select(absent, o.i64(INDEFINITE.significand), significandOf(o, o.base(), n));
   return { head, significand, raised: o.select(absent, o.i32(UNDERFLOW), o.i32(0)) };
@@ -114,13 +119,13 @@ export function storeTop(
   const value = o.variable(absent.value);
   const head = o.variable(absent.head ?? o.i32(0));
   const raised = o.variable(o.i32(UNDERFLOW));
-  o.if(o.not(isEmpty(o, o.base(), n)), () => {
+  o.if(o.not(isMissing(o, o.base(), n)), () => {
     const r = convert(headOf(o, o.base(), n), significandOf(o, o.base(), n));
     o.set(value, r.value);
     if (r.head) o.set(head, r.head);
     o.set(raised, r.raised);
   });
-  const blocking = o.and(o.and(o.get(raised), EXCEPTIONS & ~FSW.PE), o.xor(controlWord(o, o.base()), -1));
+  const blocking = o.and(o.call(openExceptions, o.base()), o.and(o.get(raised), ~FSW.PE));
   o.if(o.not(blocking), () => {
     const linear = o.address(op, true);
     if (absent.head) store80(o, linear, o.get(head), o.get(value));
@@ -138,8 +143,9 @@ const INDEFINITE_BITS = { 32: 0xffc0_0000n, 64: 0xfff8_0000_0000_0000n } as cons
 function storeFloat(o: Sem, op: Operand, pops: boolean): void {
   const width = op.width as 32 | 64;
   storeTop(o, op, pops, { value: o.i64(INDEFINITE_BITS[width]) }, (head, significand) => {
-    const value = o.call(TO_FLOAT[width], o.base(), controlWord(o, o.base()), head, significand);
-    return { value, raised: raisedLeft(o, o.base()) };
+    const control = controlWord(o, o.base());
+    const exact = (): Expr => o.call(TO_FLOAT[width], o.base(), control, head, significand);
+    return narrowed(o, o.base(), control, { head, significand }, width, exact);
   });
 }
 
@@ -169,28 +175,35 @@ function storeDecimal(o: Sem, op: Operand): void {
 /** FST and FSTP to a register copy whatever is there. */
 function copyTop(o: Sem, op: Operand, pops: boolean): void {
   begin(o);
-  noteInstruction(o);
   const base = o.base();
   const [from, to] = [physical(o, 0), physical(o, op)];
-  const absent = isEmpty(o, base, from);
-  const unmasked = o.call(raise, base, o.select(absent, o.i32(UNDERFLOW), o.i32(0)));
-  o.if(completes(o, unmasked), () => {
-    const head = o.select(absent, o.i32(INDEFINITE.head), headOf(o, base, from));
-    setRegister(o, base, to, head, o.select(absent, o.i64(INDEFINITE.significand), significandOf(o, base, from)));
-    fill(o, base, to);
-    if (pops) pop(o, base);
-  });
-  finish(o, unmasked);
+  const missing = isMissing(o, base, from);
+  noteInstruction(o);
+  o.if(
+    missing,
+    () => {
+      const unmasked = o.call(writeAbsent, base, to);
+      if (pops) popUnless(o, unmasked);
+      finish(o, unmasked);
+    },
+    () => {
+      clearC1(o, base);
+      setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from));
+      fill(o, base, to);
+      if (pops) pop(o, base);
+    },
+  );
 }
 
 /** The undocumented D9 D8: like FSTP, but an empty ST(0) is just popped. */
 function copyTopSilently(o: Sem, op: Operand): void {
   begin(o);
-  noteInstruction(o);
   const base = o.base();
   const [from, to] = [physical(o, 0), physical(o, op)];
+  const missing = isMissing(o, base, from);
+  noteInstruction(o);
   clearC1(o, base);
-  o.if(o.not(isEmpty(o, base, from)), () => {
+  o.if(o.not(missing), () => {
     setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from));
     fill(o, base, to);
   });
@@ -251,15 +264,17 @@ function conditionalMove(name: string, row: string, cc: number): Instruction {
     feature: "cmov",
     sem: (o, [, src]) => {
       begin(o);
-      noteInstruction(o);
       const base = o.base();
       const [to, from] = [physical(o, 0), physical(o, src)];
-      const absent = o.or(isEmpty(o, base, to), isEmpty(o, base, from));
+      const absent = o.or(isMissing(o, base, to), isMissing(o, base, from));
+      noteInstruction(o);
       o.if(
         absent,
         () => underflow(o, to),
         () => {
-          o.if(o.condition(cc), () => setRegister(o, base, to, headOf(o, base, from), significandOf(o, base, from)));
+          const moves = o.condition(cc);
+          const head = o.select(moves, headOf(o, base, from), headOf(o, base, to));
+          setRegister(o, base, to, head, o.select(moves, significandOf(o, base, from), significandOf(o, base, to)));
         },
       );
     },
@@ -274,20 +289,18 @@ function underflow(o: Sem, to: Expr): void {
 
 function exchange(o: Sem, op: Operand): void {
   begin(o);
-  noteInstruction(o);
   const base = o.base();
-  const [a, c] = [physical(o, 0), physical(o, op)];
-  const absent = o.or(isEmpty(o, base, a), isEmpty(o, base, c));
-  const unmasked = o.call(raise, base, o.select(absent, o.i32(UNDERFLOW), o.i32(0)));
-  o.if(completes(o, unmasked), () => {
-    for (const n of [a, c]) o.if(isEmpty(o, base, n), () => setIndefinite(o, base, n));
-    const [head, significand] = [headOf(o, base, a), significandOf(o, base, a)];
-    setRegister(o, base, a, headOf(o, base, c), significandOf(o, base, c));
-    setRegister(o, base, c, head, significand);
-    fill(o, base, a);
-    fill(o, base, c);
-  });
-  finish(o, unmasked);
+  const [n, m] = [physical(o, 0), physical(o, op)];
+  const absent = o.or(isMissing(o, base, n), isMissing(o, base, m));
+  noteInstruction(o);
+  o.if(
+    absent,
+    () => finish(o, o.call(exchangeAbsent, base, n, m)),
+    () => {
+      clearC1(o, base);
+      exchangeRegisters(o, base, n, m);
+    },
+  );
 }
 
 /** Loads, stores, exchanges, conditional moves and constants. */
@@ -299,7 +312,12 @@ export const x87Move: readonly Instruction[] = [
       begin(o);
       if (src.kind === "st") pushValue(o, loadRegister(o, src));
       else if (src.width === 80) pushValue(o, load80(o, src), src);
-      else pushValue(o, quieted(o, loadNumber(o, src, false)), src);
+      else
+        pushValue(
+          o,
+          loadNumber(o, src, false, (x) => quieted(o, x)),
+          src,
+        );
     },
   }),
   instruction("FST", {

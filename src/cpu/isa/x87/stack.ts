@@ -81,9 +81,19 @@ export function setIndefinite(b: Builder, base: Expr, n: Expr): void {
   setRegister(b, base, n, b.i32(INDEFINITE.head), b.i64(INDEFINITE.significand));
 }
 
+/** 1 when physical register `n` holds something. */
+export function isFull(b: Builder, base: Expr, n: Expr): Expr {
+  return b.and(b.shrU(tags(b, base), n), 1);
+}
+
 /** 1 when physical register `n` is empty. */
 export function isEmpty(b: Builder, base: Expr, n: Expr): Expr {
-  return b.and(b.xor(b.shrU(tags(b, base), n), -1), 1);
+  return b.not(isFull(b, base, n));
+}
+
+/** The same for an operand, before anything has been changed: programs do not let that happen. */
+export function isMissing(b: Builder, base: Expr, n: Expr): Expr {
+  return b.unlikely(isEmpty(b, base, n));
 }
 
 /** Marks physical register `n` as holding something. */
@@ -110,18 +120,29 @@ export function pop(b: Builder, base: Expr): void {
 
 // ── exceptions ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** The exceptions that are unmasked: (base). Behind `begin`, translated code knows that there are none. */
+export const openExceptions: Routine = routine("x87.open", ["i32"], "i32", (b, base) => {
+  b.return(b.and(b.xor(controlWord(b, base), -1), EXCEPTIONS));
+});
+
 /**
  * Notes the exceptions (and C1) an operation found in the status word: (base, raised) → the unmasked ones. Unmasked ones set ES and B.
  * C1 is cleared otherwise (SDM 1 §8.1.3.3). An unmasked DE comes before the operation: what rounding found does not count.
  */
-export const raise: Routine = routine("x87.raise", ["i32", "i32"], "i32", (b, base, raised) => {
-  const open = b.xor(controlWord(b, base), -1);
-  const found = b.select(b.and(b.and(raised, open), FSW.DE), b.i32(FSW.DE), raised);
-  const unmasked = b.and(b.and(found, EXCEPTIONS), open);
-  const summary = b.select(unmasked, b.i32(FSW.ES | FSW.B), b.i32(0));
-  setStatusWord(b, base, b.or(b.or(b.and(statusWord(b, base), ~FSW.C1), found), summary));
-  b.return(unmasked);
-});
+export const raise: Routine = routine(
+  "x87.raise",
+  ["i32", "i32"],
+  "i32",
+  (b, base, raised) => {
+    const open = b.call(openExceptions, base);
+    const found = b.select(b.and(b.and(open, raised), FSW.DE), b.i32(FSW.DE), raised);
+    const unmasked = b.and(open, found);
+    const summary = b.select(unmasked, b.i32(FSW.ES | FSW.B), b.i32(0));
+    setStatusWord(b, base, b.or(b.or(b.and(statusWord(b, base), ~FSW.C1), found), summary));
+    b.return(unmasked);
+  },
+  { inlined: true },
+);
 
 /** 1 when these unmasked exceptions let the results be written to registers. */
 export function completes(b: Builder, unmasked: Expr): Expr {
@@ -141,6 +162,7 @@ export const writeResult: Routine = routine(
     });
     b.return(unmasked);
   },
+  { inlined: true },
 );
 
 /** Writes the indefinite for an operand that is missing, unless that exception is unmasked: (base, register) → unmasked. */
@@ -173,10 +195,25 @@ export function needPair(b: Builder, base: Expr, n: Expr, above: Expr): void {
   });
 }
 
-/** Pushes a value: (base, head, significand, raised) → unmasked. A full stack makes it the indefinite, unless its source was empty. */
-export const push: Routine = routine("x87.push", ["i32", "i32", "i64", "i32"], "i32", (b, base, head, significand, raised) => {
-  const n = b.and(b.sub(top(b, base), 1), 7);
-  b.if(isEmpty(b, base, n), () => {
+/** Pushes onto a stack that is full: (base, raised) → unmasked. The value becomes the indefinite, unless its source was empty. */
+const pushOntoFull: Routine = routine("x87.pushOntoFull", ["i32", "i32"], "i32", (b, base, raised) => {
+  const unmasked = b.call(raise, base, b.select(b.and(raised, FSW.SF), raised, b.i32(OVERFLOW)));
+  b.if(b.not(unmasked), () => {
+    const n = b.and(b.sub(top(b, base), 1), 7);
+    setTop(b, base, n);
+    setIndefinite(b, base, n);
+  });
+  b.return(unmasked);
+});
+
+/** Pushes a value: (base, head, significand, raised) → unmasked. */
+export const push: Routine = routine(
+  "x87.push",
+  ["i32", "i32", "i64", "i32"],
+  "i32",
+  (b, base, head, significand, raised) => {
+    const n = b.and(b.sub(top(b, base), 1), 7);
+    b.if(b.unlikely(isFull(b, base, n)), () => b.return(b.call(pushOntoFull, base, raised)));
     // A denormal goes onto the stack even when DE is unmasked.
     const unmasked = b.call(raise, base, raised);
     b.if(b.not(b.and(unmasked, FSW.IE)), () => {
@@ -185,11 +222,25 @@ export const push: Routine = routine("x87.push", ["i32", "i32", "i64", "i32"], "
       fill(b, base, n);
     });
     b.return(unmasked);
-  });
-  const unmasked = b.call(raise, base, b.select(b.and(raised, FSW.SF), raised, b.i32(OVERFLOW)));
-  b.if(b.not(unmasked), () => {
-    setTop(b, base, n);
-    setIndefinite(b, base, n);
+  },
+  { inlined: true },
+);
+
+/** Exchanges the contents of two registers. */
+export function exchangeRegisters(b: Builder, base: Expr, n: Expr, m: Expr): void {
+  const [head, significand] = [headOf(b, base, n), significandOf(b, base, n)];
+  setRegister(b, base, n, headOf(b, base, m), significandOf(b, base, m));
+  setRegister(b, base, m, head, significand);
+}
+
+/** FXCH when a register is empty: (base, register, register) → unmasked. */
+export const exchangeAbsent: Routine = routine("x87.exchangeAbsent", ["i32", "i32", "i32"], "i32", (b, base, n, m) => {
+  const unmasked = b.call(raise, base, b.i32(UNDERFLOW));
+  b.if(completes(b, unmasked), () => {
+    for (const r of [n, m]) b.if(isEmpty(b, base, r), () => setIndefinite(b, base, r));
+    exchangeRegisters(b, base, n, m);
+    fill(b, base, n);
+    fill(b, base, m);
   });
   b.return(unmasked);
 });
@@ -220,7 +271,7 @@ function thisIp(o: Sem): Expr {
 
 /** First thing in a waiting instruction: an exception that is pending comes now. */
 export function begin(o: Sem): void {
-  o.if(o.and(statusWord(o, o.base()), FSW.ES), () => {
+  o.ifExceptionPends(() => {
     o.if(o.call(pending, o.base()), () => {
       o.setState64("rip", thisIp(o));
       o.leave();
@@ -228,7 +279,7 @@ export function begin(o: Sem): void {
   });
 }
 
-/** Notes this instruction as the last non-control one. After everything that can fault. */
+/** Notes this instruction as the last non-control one. After everything that can fault, and after all that is unlikely. */
 export function noteInstruction(o: Sem): void {
   o.setState64("fip", thisIp(o));
 }
