@@ -12,6 +12,7 @@ describe("readOptions", () => {
       checkout: undefined,
       append: "",
       nidoOnly: false,
+      warmUp: 0,
       limitMs: 900_000,
       record: undefined,
     });

@@ -17,6 +17,8 @@ export interface Options {
   /** More words for the kernels' command lines. */
   readonly append: string;
   readonly nidoOnly: boolean;
+  /** Runs of Nido in the same place before the one that counts. */
+  readonly warmUp: number;
   /** How long one guest may run. */
   readonly limitMs: number;
   /** Name under bench/records for the raw figures, or undefined to leave them in bench/results. */
@@ -33,6 +35,7 @@ Measures Nido against QEMU's TCG, v86 and the bare machine, in turns, and prints
   --engine NAME    Nido's --engine
   --checkout DIR   measure the Nido built in another checkout
   --append TEXT    more for the command line of every kernel, such as mitigations=off
+  --warm-up N      let Nido run N times in the same place before the run that counts (default 0: every run is a cold one)
   --nido-only      no QEMU, v86 or native runs
   --limit SECONDS  how long one guest may run (default 900)
   --record NAME    keep the raw figures as bench/records/NAME.json`;
@@ -50,6 +53,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       checkout: { type: "string" },
       append: { type: "string", default: "" },
       "nido-only": { type: "boolean", default: false },
+      "warm-up": { type: "string" },
       limit: { type: "string", default: "900" },
       record: { type: "string" },
       help: { type: "boolean", default: false },
@@ -70,6 +74,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     checkout: values.checkout,
     append: values.append,
     nidoOnly: values["nido-only"],
+    warmUp: values["warm-up"] === undefined ? 0 : whole("--warm-up", values["warm-up"]),
     limitMs: whole("--limit", values.limit) * 1000,
     record,
   };

@@ -77,6 +77,7 @@ export class SessionRunner {
     return async () => {
       for (const side of this.#nidos) {
         using place = new FreshPlace(guest);
+        for (let n = 0; n < this.#options.warmUp; n++) await this.#watched(`${section}, warming up`, side.name, place.command(side), {});
         await this.#measure(section, side.name, place.command(side));
       }
       if (this.#options.nidoOnly) return;

@@ -33,6 +33,12 @@ describe("the limit of the arena", () => {
     expect(limit.bytes).toBe(ARENA_SIZE);
   });
 
+  it("doubles at once where regions are dropped with the records", () => {
+    const limit = new ArenaLimit(true);
+    const first = limit.bytes;
+    expect(Array.from({ length: 4 }, () => fill(limit, 0, 10))).toEqual([first, first * 2, first * 4, first * 8]);
+  });
+
   it("forgets a phase that passes", () => {
     const limit = new ArenaLimit();
     const first = limit.bytes;

@@ -7,8 +7,10 @@ const FIRST_LIMIT = 0x20_0000;
 const FIRST_LIMIT_WITH_REGIONS = 0x80_0000;
 /** Decoding an instruction takes as long as running some twenty, so this leaves a seventh of the time for decoding again at most. */
 const EXECUTED_PER_DECODED_AGAIN = 128;
-/** Bits of the sets of blocks, which are inexact: two blocks may share a bit. */
-const SET_BITS = 17;
+/** Bits of the set of blocks, which is inexact: two blocks may share a bit. */
+const SET_BITS = 20;
+/** Blocks in the set after which it is begun anew: half of the bits are taken. */
+const MOST_SEEN = 0.7 * 2 ** SET_BITS;
 
 /** What happened between two flushes. */
 export interface Filling {
@@ -23,12 +25,15 @@ export interface Filling {
 export class ArenaLimit {
   /** Bytes of records after which everything is to be dropped. */
   bytes: number;
-  #seen = new Uint8Array(2 ** (SET_BITS - 3));
-  #seenBefore = new Uint8Array(2 ** (SET_BITS - 3));
+  /** Blocks that were decoded at any time: a guest that goes round in more code than there is room for comes back late. */
+  readonly #seen = new Uint8Array(2 ** (SET_BITS - 3));
+  #count = 0;
   #again = 0;
-  #wasTooSmall = false;
+  #wasTooSmall: boolean;
+  readonly #hasRegions: boolean;
 
   constructor(hasRegions = false) {
+    this.#hasRegions = this.#wasTooSmall = hasRegions;
     this.bytes = hasRegions ? FIRST_LIMIT_WITH_REGIONS : FIRST_LIMIT;
   }
 
@@ -36,19 +41,23 @@ export class ArenaLimit {
   note(host: number): void {
     const bit = Math.imul(host, HASH_MULTIPLIER) >>> (32 - SET_BITS);
     const mask = 1 << (bit & 7);
-    if (this.#seenBefore[bit >> 3]! & mask) this.#again++;
+    if (this.#seen[bit >> 3]! & mask) this.#again++;
+    else this.#count++;
     this.#seen[bit >> 3]! |= mask;
   }
 
-  /** Everything was dropped. Doubles the limit when dropping cost too much twice in a row; once may be a phase that passes. */
+  /**
+   * Everything was dropped. Doubles the limit when dropping cost too much twice in a row: once may be a phase that passes. Where regions
+   * went with it, once is enough.
+   */
   dropped({ blocks, decoded, executed }: Filling): void {
     const again = blocks === 0 ? 0 : (decoded * this.#again) / blocks;
     const tooSmall = again * EXECUTED_PER_DECODED_AGAIN > executed;
     if (tooSmall && this.#wasTooSmall) this.bytes = Math.min(this.bytes * 2, ARENA_SIZE);
-    this.#wasTooSmall = tooSmall;
+    this.#wasTooSmall = tooSmall || this.#hasRegions;
     this.#again = 0;
-    const oldest = this.#seenBefore;
-    this.#seenBefore = this.#seen;
-    this.#seen = oldest.fill(0);
+    if (this.#count < MOST_SEEN) return;
+    this.#seen.fill(0);
+    this.#count = 0;
   }
 }

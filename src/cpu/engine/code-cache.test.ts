@@ -324,6 +324,37 @@ describe("blocks", () => {
     expect(bench.granules(0)).toEqual([4]);
   });
 
+  it("that begin within another are what they would be alone, until that one ends", () => {
+    const bytes = fc.array(fc.constantFrom(NOP, 0x50, 0x75, 0x31, 0xc0, 0x66, 0x06, 0x83, 0x10, 0xb8, 0xf4, 0x48), { maxLength: 40 });
+    fc.assert(
+      fc.property(bytes, fc.integer({ min: 1, max: 39 }), fc.constantFrom(MODE.long, MODE.code32), (code, into, mode) => {
+        const [both, alone] = [new Bench().put(0xfe0, ...code), new Bench().put(0xfe0, ...code)];
+        both.second = alone.second = RAM_BASE + 5 * PAGE;
+        both.decode(0xfe0, mode);
+        const [found, expected] = [both.decode(0xfe0 + into, mode), alone.decode(0xfe0 + into, mode)];
+        const records = (bench: Bench, first: number): Uint8Array => {
+          let end = first;
+          while (bench.names(end, 1)[0] !== "end@1000" && !program.plan.endsBlock(bench.view.getUint16(end, true)) && end < first + 0x800)
+            end += RECORD.size;
+          return bench.u8.slice(first, end + RECORD.size);
+        };
+        expect(records(both, found)).toEqual(records(alone, expected));
+        expect(both.find(0xfe0 + into, mode)).toBe(found);
+      }),
+    );
+  });
+
+  it("that are the tail of another are forgotten with their own bytes only", () => {
+    const bench = new Bench().put(0x100, NOP, 0x75, 0x10, NOP, RET);
+    const [whole, tail] = [bench.decode(0x100), bench.decode(0x103)];
+    expect(bench.names(tail, 2)).toEqual(["NOP@103", "RET@104"]);
+    bench.write(0x100, 1);
+    expect([bench.isStale(whole), bench.isStale(tail)]).toEqual([true, false]);
+    bench.put(0x103, 0x50).decode(0x100);
+    bench.write(0x104, 1);
+    expect(bench.isStale(tail)).toBe(true);
+  });
+
   it("over a page border are forgotten with either page, once", () => {
     const bench = new Bench().put(0xfff, 0xb8);
     bench.second = RAM_BASE + 3 * PAGE;

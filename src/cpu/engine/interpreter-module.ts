@@ -129,7 +129,7 @@ function completeHandler(type: number): Code {
 const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6, left: 7, entries: 8, translated: 9 } as const;
 const PARAMETERS = 2;
 /** Instructions between two samples: this many, and up to as many more. */
-const SAMPLE_EVERY = 1024;
+const SAMPLE_EVERY = 4096;
 
 /** Labels that hot cases branch to. */
 interface LoopLabels {

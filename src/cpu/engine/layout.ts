@@ -7,9 +7,9 @@
 //        + 10000h   jump cache
 //        + 20000h   TLB views: user, supervisor, supervisor with AC, never filled
 //        + 60000h   code hash: host address → record
-//        + 160000h  record arena
-//        + 1160000h counters of a profiling module
-//        + 1260000h records of translated regions
+//        + 260000h  record arena
+//        + 4260000h counters of a profiling module
+//        + 4360000h records of translated regions
 
 /**
  * Host addresses (u32) of the TLB entries filled since the last flush, but for global pages; state slot `tlbCount` says how many, also
@@ -45,14 +45,14 @@ export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_00
 
 /** Open-addressed table: { host address u32, record | mode u32 }. */
 export const CODE_HASH = 0x6_0000;
-export const CODE_HASH_ENTRIES = 0x2_0000;
+export const CODE_HASH_ENTRIES = 0x4_0000;
 /** First slot of the code hash for a host address. The multiplier is odd, which spreads neighbouring addresses. */
 export const HASH_MULTIPLIER = 0x9e3779b1;
 export const HASH_SHIFT: number = 32 - Math.log2(CODE_HASH_ENTRIES);
 
 /** Records of decoded blocks, filled from the start and dropped as a whole, seldom all of it: see engine/arena-limit.ts. */
-export const ARENA = 0x16_0000;
-export const ARENA_SIZE = 0x100_0000;
+export const ARENA = 0x26_0000;
+export const ARENA_SIZE = 0x400_0000;
 
 /** Execution counters (i64) of a profiling module, eight a handler; untouched, and so no memory, otherwise. */
 export const PROFILE: number = ARENA + ARENA_SIZE;

@@ -129,15 +129,15 @@ export interface TranslationHost {
 
 /**
  * Samples at one place that make it worth translating: some 200,000 instructions. A region costs the host 10 to 20 ms, most of it to make
- * its own compilers fast; at 32 samples a boot made three times as many, and took half as long again on two processors.
+ * its own compilers fast; at a quarter of that a boot made three times as many, and took half as long again on two processors.
  */
-const THRESHOLD = 128;
+const THRESHOLD = 32;
 /** A place with one part in so many of that is worth having in the region of another. */
 const HINT = 16;
 /** The same while kept regions come into use: what they leave over is seldom worth it. */
-const THRESHOLD_OF_REPLAY = 512;
+const THRESHOLD_OF_REPLAY = 128;
 /** Samples without a kept region that is new in use, after which this start is another one than those before. */
-const REPLAY_SAMPLES = 4096;
+const REPLAY_SAMPLES = 1024;
 /** After that many samples each the stock is asked again: pages that were not there when the code was decoded may be there now. */
 const LOOK_AGAIN = 4;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
