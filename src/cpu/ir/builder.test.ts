@@ -120,6 +120,17 @@ describe("calls", () => {
     expect(() => builder("i32", false).call(mayFault, builder().i32(0))).toThrow("calls a routine that may fault, so it may itself");
   });
 
+  it("of what is always inlined are none, and such a routine returns at its end only", () => {
+    const twice = routine("twice", ["i32"], "i32", (b, n) => b.return(b.add(n, n)), { inlined: "always" });
+    const b = builder();
+    const [n] = b.params() as [Expr, Expr];
+    b.return(b.call(twice, b.call(twice, n)));
+    expect(b.finish().stmts.some(({ k }) => k === "call")).toBe(false);
+    expect(run(b, 5, 0n)).toBe(20);
+    const early = routine("early", ["i32"], "i32", (o, e) => o.if(e, () => o.return(e)), { inlined: "always" });
+    expect(() => builder().call(early, n)).toThrow("returns at its end only");
+  });
+
   it("pass arguments and results of routines", () => {
     const twice = routine("twice", ["i64"], "i64", (b, n) => b.return(b.mul(n, 2)));
     const b = builder("i64");

@@ -12,14 +12,14 @@ type Num = number | bigint;
 
 /**
  * Declares a routine. Parameters arrive as expressions. `faults` says that it may raise a guest exception, for its callers to check;
- * `inlined` that translated code takes its body in place of a call.
+ * `inlined` who takes its body in place of a call.
  */
 export function routine<const P extends readonly Type[]>(
   name: string,
   params: P,
   result: Type | undefined,
   build: (b: Builder, ...params: { [K in keyof P]: Expr }) => void,
-  { faults = false, inlined = false }: { faults?: boolean; inlined?: boolean } = {},
+  { faults = false, inlined = "never" }: { faults?: boolean; inlined?: Routine["inlined"] } = {},
 ): Routine {
   return { kind: "routine", name, params, result, faults, inlined, build: build as Routine["build"] };
 }
@@ -29,12 +29,18 @@ export function implement<const P extends readonly Type[]>(
   signature: Signature & { readonly params: P },
   build: (b: Builder, ...params: { [K in keyof P]: Expr }) => void,
 ): Routine {
-  return { kind: "routine", ...signature, inlined: false, build: build as Routine["build"] };
+  return { kind: "routine", ...signature, inlined: "never", build: build as Routine["build"] };
 }
 
 /** Declares a function that the host gives. */
 export function hostFunction(name: string, params: readonly Type[], result?: Type, options?: { faults?: boolean }): HostFunction {
   return { kind: "host", name, params, result, faults: options?.faults ?? false };
+}
+
+/** A routine that is being inlined: where, and what it returns. */
+interface Inlined {
+  readonly block: readonly Stmt[];
+  result: Expr | undefined;
 }
 
 /** One routine under construction. */
@@ -401,11 +407,23 @@ export class Builder {
       const { type } = args[i]!;
       if (type !== params[i]) this.#bug(`${target.name}: argument ${i} is ${type}`);
     }
+    if (target.kind === "routine" && target.inlined === "always") return this.#inline(target, args);
     const type = target.result;
     const result = type === undefined ? undefined : makeExpr("result", type, [], 0, true);
     this.#block.push({ k: "call", target, args, result });
     return result ?? this.i32(0);
   }
+
+  /** A routine whose only return stands at its end, as part of this one. */
+  #inline(target: Routine, args: readonly Expr[]): Expr {
+    const outer = this.#inlined;
+    const inner: Inlined = { block: this.#block, result: undefined };
+    this.#inlined = inner;
+    target.build(this, ...args);
+    this.#inlined = outer;
+    return inner.result ?? this.i32(0);
+  }
+  #inlined: Inlined | undefined;
 
   /** The processor's base address: the first parameter of every routine that may fault. */
   base(): Expr {
@@ -434,6 +452,9 @@ export class Builder {
 
   /** Returns from the routine. */
   return(e?: Expr): void {
-    this.#block.push({ k: "ret", e });
+    const inlined = this.#inlined;
+    if (!inlined) return void this.#block.push({ k: "ret", e });
+    assert(this.#block === inlined.block && !inlined.result, "what is always inlined returns at its end only");
+    inlined.result = e;
   }
 }

@@ -74,8 +74,8 @@ export interface HostFunction extends Signature {
 /** A routine written in this language; `body` is built on demand. */
 export interface Routine extends Signature {
   readonly kind: "routine";
-  /** Whether translated code takes the body in place of a call. */
-  readonly inlined: boolean;
+  /** Who takes the body in place of a call: nobody, translated code, or everyone; then its only return stands at its end. */
+  readonly inlined: "never" | "translated" | "always";
   readonly build: (b: import("./builder.ts").Builder, ...params: Expr[]) => void;
 }
 

@@ -83,12 +83,12 @@ export abstract class X87Sem extends FlagSem {
   }
 
   protected override isInlined(routine: Routine): boolean {
-    return routine.inlined || super.isInlined(routine);
+    return routine.inlined !== "never" || super.isInlined(routine);
   }
 
   /** A routine that touches nothing that is kept becomes part of the line when its one return stands at its end. */
   protected override inline(routine: Routine, args: readonly Expr[]): Expr {
-    if (!routine.inlined) return super.inline(routine, args);
+    if (routine.inlined === "never") return super.inline(routine, args);
     const line = this.#line?.copy();
     const changes = this.#changes;
     const label: Label = { kind: "block" };

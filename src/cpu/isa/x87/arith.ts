@@ -50,7 +50,7 @@ function intoRegister(name: string, operation: Routine, reversed: boolean, plain
         : exact();
       b.return(b.call(writeResult, base, n, result.head, result.significand, result.raised));
     },
-    { inlined: true },
+    { inlined: "translated" },
   );
 }
 
@@ -135,7 +135,7 @@ function onTop(name: string, operation: Routine): Routine {
       const result = b.call(operation, base, controlWord(b, base), headOf(b, base, n), significandOf(b, base, n));
       b.return(b.call(writeResult, base, n, headLeft(b, base), result, raisedLeft(b, base)));
     },
-    { inlined: true },
+    { inlined: "translated" },
   );
 }
 

@@ -59,7 +59,7 @@ const compareTop: Routine = routine(
     b.store("i32.store", base, all, at("floatRaised"));
     b.return(order);
   },
-  { inlined: true },
+  { inlined: "translated" },
 );
 
 /** Where the order goes: condition codes of the status word, or ZF, PF and CF. */

@@ -121,9 +121,15 @@ export function pop(b: Builder, base: Expr): void {
 // ── exceptions ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The exceptions that are unmasked: (base). Behind `begin`, translated code knows that there are none. */
-export const openExceptions: Routine = routine("x87.open", ["i32"], "i32", (b, base) => {
-  b.return(b.and(b.xor(controlWord(b, base), -1), EXCEPTIONS));
-});
+export const openExceptions: Routine = routine(
+  "x87.open",
+  ["i32"],
+  "i32",
+  (b, base) => {
+    b.return(b.and(b.xor(controlWord(b, base), -1), EXCEPTIONS));
+  },
+  { inlined: "always" },
+);
 
 /**
  * Notes the exceptions (and C1) an operation found in the status word: (base, raised) → the unmasked ones. Unmasked ones set ES and B.
@@ -141,7 +147,7 @@ export const raise: Routine = routine(
     setStatusWord(b, base, b.or(b.or(b.and(statusWord(b, base), ~FSW.C1), found), summary));
     b.return(unmasked);
   },
-  { inlined: true },
+  { inlined: "always" },
 );
 
 /** 1 when these unmasked exceptions let the results be written to registers. */
@@ -162,7 +168,7 @@ export const writeResult: Routine = routine(
     });
     b.return(unmasked);
   },
-  { inlined: true },
+  { inlined: "always" },
 );
 
 /** Writes the indefinite for an operand that is missing, unless that exception is unmasked: (base, register) → unmasked. */
@@ -223,7 +229,7 @@ export const push: Routine = routine(
     });
     b.return(unmasked);
   },
-  { inlined: true },
+  { inlined: "translated" },
 );
 
 /** Exchanges the contents of two registers. */
