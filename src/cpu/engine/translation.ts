@@ -128,10 +128,10 @@ export interface TranslationHost {
 }
 
 /**
- * Samples at one place that make it worth translating: some 200,000 instructions. A region costs the host 10 to 20 ms, most of it to make
- * its own compilers fast; at a quarter of that a boot made three times as many, and took half as long again on two processors.
+ * Samples at one place that make it worth translating: some 100,000 instructions. A region costs the host 10 to 20 ms, most of it to make
+ * its own compilers fast; at half of that a boot makes half as many again, and takes longer on two processors.
  */
-const THRESHOLD = 32;
+const THRESHOLD = 16;
 /** A place with one part in so many of that is worth having in the region of another. */
 const HINT = 16;
 /** The same while kept regions come into use: what they leave over is seldom worth it. */
@@ -142,6 +142,8 @@ const REPLAY_SAMPLES = 1024;
 const LOOK_AGAIN = 4;
 /** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
 const HALF_LIFE = 0x4000;
+/** Samples in a period that counts as the present: some 30 ms. */
+const RECENT = 1024;
 const MAX_VAIN = 8;
 /** Places that are remembered for having been asked for too late. */
 const MOST_MISSED = 512;
@@ -205,7 +207,7 @@ export class Translation {
       },
       isIdle: () => this.#isIdle(),
       hotPlaces: () => this.#hotPlaces(),
-      heatOf: (request) => this.#heat.get(placeOf(request.host, request.mode)) ?? 0,
+      heatOf: (request) => this.#urgencyOf(placeOf(request.host, request.mode)),
       done: (requests) => this.#done(requests),
       missed: (requests) => {
         for (const r of requests) if (this.#missed.size < MOST_MISSED) this.#missed.set(placeOf(r.host, r.mode), r);
@@ -284,7 +286,8 @@ export class Translation {
     const key = placeOf(host, mode);
     const heat = (this.#heat.get(key) ?? 0) + 1;
     this.#heat.set(key, heat);
-    if (++this.#samples % HALF_LIFE === 0) this.#cool();
+    this.#recent.set(key, (this.#recent.get(key) ?? 0) + 1);
+    this.#countSample();
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     if (this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
     if (heat % LOOK_AGAIN === 0 && this.#isKnown(host, mode, linearPage)) return undefined;
@@ -293,6 +296,23 @@ export class Translation {
     this.#asked.set(key, request);
     return request;
   }
+
+  #countSample(): void {
+    this.#samples++;
+    if (this.#samples % HALF_LIFE === 0) this.#cool();
+    if (this.#samples % RECENT !== 0) return;
+    this.#recentBefore = this.#recent;
+    this.#recent = new Map();
+  }
+
+  /** What runs now comes before what was hotter once. */
+  #urgencyOf(key: number): number {
+    const now = (this.#recent.get(key) ?? 0) + (this.#recentBefore.get(key) ?? 0);
+    return now * HALF_LIFE + (this.#heat.get(key) ?? 0);
+  }
+  /** Samples by place in the present period, and in the one before. */
+  #recent = new Map<number, number>();
+  #recentBefore: ReadonlyMap<number, number> = new Map();
 
   #threshold(): number {
     const { served } = this.#stock;

@@ -5,8 +5,8 @@ import { type FromTranslator, RemoteTranslator } from "../../cpu/engine/remote-t
 import type { RegionRequest, Translator, TranslatorClient, TranslatorFactory } from "../../cpu/engine/translation.ts";
 import { pathOf, type RegionPlace } from "./region-store.ts";
 
-/** In MB: the translator holds the definitions of all instructions, and little else for long. */
-const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
+/** In MB: the translator holds the definitions of all instructions, and little else for long. What V8 may use it does use. */
+const LIMITS = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 128 };
 
 /** A translator that keeps regions in `place`, if there is one. When its thread dies, what is hot is interpreted. */
 export function threadTranslator(place: RegionPlace | undefined): TranslatorFactory {
