@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openApt, sha256, unpack } from "./build/apt.mjs";
+import { openApt, pinOf, sha256, unpack } from "./build/apt.mjs";
 import { packCpio } from "./build/cpio.mjs";
 import { provenance } from "./build/provenance.mjs";
 import { guestTree } from "./build/tree.mjs";
@@ -49,13 +49,7 @@ async function repin(apt) {
   const packages = {};
   for (const [role, name] of Object.entries(ROLES)) {
     const record = await newest(apt, role === "kernel" ? await kernelPackage(apt, name) : name);
-    packages[role] = {
-      package: record.Package,
-      version: record.Version,
-      architecture: record.Architecture,
-      sha256: record.SHA256,
-      sources: sourcesOf(record),
-    };
+    packages[role] = { ...pinOf(record), sources: sourcesOf(record) };
   }
   return { suite: SUITE, packages };
 }

@@ -1,10 +1,9 @@
 // The kernels and initial RAM disks of the measured guests, made when they are needed from Debian's packages and from bench/workloads/guest.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { type CpioEntry, packCpio } from "../../guest/build/cpio.mjs";
+import { join } from "node:path";
 import { ROOT } from "../../scripts/setup.mjs";
-import { kernel, type KernelName, whyMissing } from "../../test/boot/kernels.ts";
+import { packUserland, type Tree } from "../../test/boot/userland.ts";
 import { CACHE } from "../../scripts/npm-packages.ts";
 import type { Guest } from "./sides.ts";
 
@@ -13,9 +12,6 @@ const COMPILE_LIMIT_MS = 60_000;
 
 /** The kernel of the embedded guest, which runs every 64-bit guest here. */
 export const KERNEL_64: string = join(ROOT, "guest/images/vmlinuz");
-
-/** Files of an initramfs by their paths. */
-export type Tree = Readonly<Record<string, CpioEntry>>;
 
 /** A text of bench/workloads/guest. */
 export function source(name: string): string {
@@ -38,9 +34,6 @@ export function microKernels(bits: 32 | 64): string {
   return path;
 }
 
-/** A directory of an initramfs. */
-export const DIRECTORY: CpioEntry = { directory: 0o755 };
-
 /** The micro-kernels and what starts them. */
 export function microTree(bits: 32 | 64): Tree {
   return { "work/micro.sh": { file: source("micro.sh"), mode: 0o644 }, micro: { file: readFileSync(microKernels(bits)), mode: 0o755 } };
@@ -53,26 +46,13 @@ export function partsTree(): Tree {
 
 /** A guest out of one of Debian's kernels, its release's busybox and these files. Throws an Error that says what cannot be had. */
 export async function buildGuest(name: string, tree: Tree, { bits, memoryMiB, rows, append }: GuestOptions): Promise<Guest> {
-  const which: KernelName = bits === 64 ? "cloud-12" : "686-12";
-  const files = await kernel(which);
-  if (files === undefined) throw new Error(`Debian's kernel ${which}: ${whyMissing(which)}`);
-  const image = packCpio({
-    bin: DIRECTORY,
-    "bin/busybox": { file: readFileSync(join(dirname(files.vmlinuz), "busybox")), mode: 0o755 },
-    dev: DIRECTORY,
-    "dev/console": { device: [5, 1] },
-    init: { file: source("init.sh"), mode: 0o755 },
-    proc: { directory: 0o555 },
-    tmp: DIRECTORY,
-    work: DIRECTORY,
-    ...tree,
-  });
+  const { image, kernel } = await packUserland(tree, bits === 64 ? "cloud-12" : "686-12");
   mkdirSync(CACHE, { recursive: true });
   const initrd = join(CACHE, `${name}.cpio`);
   writeFileSync(initrd, image);
   const words = ["console=ttyS0 quiet cryptomgr.notests panic=-1", append, rows.length === 0 ? "" : `rows=${rows.join(",")}`];
   const line = words.filter((word) => word !== "").join(" ");
-  return { kernel: bits === 64 ? KERNEL_64 : files.vmlinuz, initrd, append: line, memoryMiB, bits };
+  return { kernel: bits === 64 ? KERNEL_64 : kernel.vmlinuz, initrd, append: line, memoryMiB, bits };
 }
 
 /** What kind of guest to build. */

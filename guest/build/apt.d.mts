@@ -12,8 +12,11 @@ export interface PinnedPackage {
 export interface Apt {
   readonly suite: string;
   show(name: string, version?: string): Promise<PackageRecord | undefined>;
+  /** Throws an Error when one of them is not there. */
+  showAll(names: readonly string[]): Promise<PackageRecord[]>;
   versions(name: string): Promise<string[]>;
   download(folder: string, wanted: PinnedPackage): Promise<string>;
+  downloadAll(folder: string, wanted: readonly PinnedPackage[]): Promise<string[]>;
 }
 
 export declare function openApt(options: {
@@ -24,4 +27,5 @@ export declare function openApt(options: {
 }): Promise<Apt>;
 
 export declare function unpack(deb: string, folder: string, paths: readonly string[]): Promise<void>;
+export declare function pinOf(record: PackageRecord): PinnedPackage;
 export declare function sha256(bytes: Uint8Array): string;

@@ -23,8 +23,10 @@ export async function openApt({ root, suite, architecture, mirror }) {
   return {
     suite,
     show: (name, version) => show(apt, name, version),
+    showAll: (names) => showAll(apt, names),
     versions: (name) => versions(apt, name),
-    download: (folder, wanted) => download(apt, root, folder, wanted),
+    download: async (folder, wanted) => (await download(apt, root, folder, [wanted]))[0],
+    downloadAll: (folder, wanted) => download(apt, root, folder, wanted),
   };
 }
 
@@ -33,6 +35,11 @@ export async function unpack(deb, folder, paths) {
   await mkdir(folder, { recursive: true });
   const script = 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --no-same-owner "${@:2}"';
   await command("bash", ["-o", "pipefail", "-c", script, deb, folder, ...paths], {});
+}
+
+/** What a package's record says of its file. */
+export function pinOf({ Package, Version, Architecture, SHA256 }) {
+  return { package: Package, version: Version, architecture: Architecture, sha256: SHA256 };
 }
 
 /** The SHA-256 of a file or of bytes, in hexadecimal. */
@@ -110,8 +117,23 @@ async function update(root, apt) {
 async function show(apt, name, version) {
   const which = version === undefined ? name : `${name}=${version}`;
   const text = await apt("apt-cache", "show", "--no-all-versions", which).catch(() => "");
-  const record = Object.fromEntries([...text.split("\n\n")[0].matchAll(/^([A-Za-z0-9-]+): (.*)$/gm)].map(([, key, value]) => [key, value]));
+  const record = fieldsOf(text.split("\n\n")[0]);
   return record.Package === name ? record : undefined;
+}
+
+/** The records of the newest versions of several packages, which must all be there. Reads the package lists once. */
+async function showAll(apt, names) {
+  const text = names.length === 0 ? "" : await apt("apt-cache", "show", "--no-all-versions", ...names);
+  const records = new Map(text.split("\n\n").map((paragraph) => [fieldsOf(paragraph).Package, fieldsOf(paragraph)]));
+  return names.map((name) => {
+    const record = records.get(name);
+    if (record === undefined) throw new Error(`the archive has no package ${name}`);
+    return record;
+  });
+}
+
+function fieldsOf(paragraph) {
+  return Object.fromEntries([...paragraph.matchAll(/^([A-Za-z0-9-]+): (.*)$/gm)].map(([, key, value]) => [key, value]));
 }
 
 async function versions(apt, name) {
@@ -119,14 +141,19 @@ async function versions(apt, name) {
   return lines.map((line) => line.split("|")[1]?.trim()).filter((version) => version !== undefined);
 }
 
-/** Downloads one package version into `folder` and gives its path; its contents must have the SHA-256 `wanted.sha256`. */
+/** Downloads package versions into `folder` and gives their paths; each file must have the SHA-256 that is wanted. */
 async function download(apt, root, folder, wanted) {
-  await apt("apt-get", "download", `${wanted.package}=${wanted.version}`);
-  // apt-get download percent-encodes the epoch's colon, and only that, in the file name.
-  const file = `${wanted.package}_${wanted.version.replaceAll(":", "%3a")}_${wanted.architecture}.deb`;
-  const digest = sha256(await readFile(join(root, file)));
-  if (digest !== wanted.sha256) throw new Error(`${file}: SHA-256 is ${digest}, expected ${wanted.sha256}`);
+  if (wanted.length === 0) return [];
+  await apt("apt-get", "download", ...wanted.map((pin) => `${pin.package}=${pin.version}`));
   await mkdir(folder, { recursive: true });
-  await rename(join(root, file), join(folder, file));
-  return join(folder, file);
+  const paths = [];
+  for (const pin of wanted) {
+    // apt-get download percent-encodes the epoch's colon, and only that, in the file name.
+    const file = `${pin.package}_${pin.version.replaceAll(":", "%3a")}_${pin.architecture}.deb`;
+    const digest = sha256(await readFile(join(root, file)));
+    if (digest !== pin.sha256) throw new Error(`${file}: SHA-256 is ${digest}, expected ${pin.sha256}`);
+    await rename(join(root, file), join(folder, file));
+    paths.push(join(folder, file));
+  }
+  return paths;
 }

@@ -1,16 +1,13 @@
 // Debian's own kernels for the boot matrix, fetched through a private apt and kept in node_modules/.cache/nido, each with an
 // initramfs that says what booted and what the kernel complained about. Where they cannot be had, tests are skipped by name.
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { type Apt, openApt, type PackageRecord, sha256, unpack } from "../../guest/build/apt.mjs";
+import { type Apt, openApt, type PackageRecord, pinOf, sha256, unpack } from "../../guest/build/apt.mjs";
 import { packCpio } from "../../guest/build/cpio.mjs";
+import { CACHE, locked } from "./cache.ts";
 
-const CACHE = fileURLToPath(new URL("../../node_modules/.cache/nido", import.meta.url));
 const INIT = new URL("./matrix-init.sh", import.meta.url);
-const LOCK_LIMIT_MS = 300_000;
 
 /** The matrix: which metapackage names the kernel, from which Debian release. busybox is of the same release and architecture. */
 export const KERNELS = {
@@ -93,10 +90,10 @@ async function fetchKernel(name: KernelName): Promise<KernelFiles | undefined> {
   await mkdir(join(CACHE, "kernels"), { recursive: true });
   const work = await mkdtemp(join(CACHE, "kernels", "fetching-"));
   try {
-    await unpack(await download(apt, work, linux), work, ["./boot"]);
+    await unpack(await apt.download(work, pinOf(linux)), work, ["./boot"]);
     const image = (await readdir(join(work, "boot"))).find((file) => file.startsWith("vmlinuz-"));
     await rename(join(work, "boot", image ?? "vmlinuz"), join(work, "vmlinuz"));
-    await unpackBusybox(await download(apt, work, await newest(apt, "busybox-static")), work);
+    await unpackBusybox(await apt.download(work, pinOf(await newest(apt, "busybox-static"))), work);
     await keep(work, folderOf(name), linux["Version"] ?? "");
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -129,33 +126,4 @@ async function newest(apt: Apt, name: string): Promise<PackageRecord> {
   const record = await apt.show(name);
   if (record === undefined) throw new Error(`${apt.suite} has no package ${name}`);
   return record;
-}
-
-function download(apt: Apt, folder: string, record: PackageRecord): Promise<string> {
-  const { Package = "", Version = "", Architecture = "", SHA256 = "" } = record;
-  return apt.download(folder, { package: Package, version: Version, architecture: Architecture, sha256: SHA256 });
-}
-
-/** Runs `action` in one test process at a time: the others then find its result in the cache. */
-async function locked<T>(action: () => Promise<T>): Promise<T> {
-  const lock = join(CACHE, "lock");
-  await mkdir(CACHE, { recursive: true });
-  while (!(await claim(lock))) await sleep(200);
-  try {
-    return await action();
-  } finally {
-    await rm(lock, { recursive: true, force: true });
-  }
-}
-
-/** Takes the lock if it is free, or if whoever held it has died: nothing done under it takes longer than the limit. */
-async function claim(lock: string): Promise<boolean> {
-  try {
-    await mkdir(lock);
-    return true;
-  } catch {
-    const since = await stat(lock).catch(() => undefined);
-    if (since !== undefined && Date.now() - since.mtimeMs > LOCK_LIMIT_MS) await rm(lock, { recursive: true, force: true });
-    return false;
-  }
 }
