@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Folder } from "../cli/folder.ts";
 import { type GuestResult, LONG_RUNS, mixedData, prepare, type Prepared, runInGuest, runNatively } from "./long-runs.ts";
 
+/** Longer than two guests may take: whoever waits for a guest in vain wants to see its console. */
+const LIMIT_MS = 900_000;
+
 let folder: Folder;
 beforeAll(() => {
   folder = new Folder();
@@ -30,7 +33,7 @@ const TRUTHS: Readonly<Record<string, (output: string) => void>> = {
     expect(output.match(/^ok$/gm)?.length).toBe(2);
   },
   cc(output) {
-    expect(output).toMatch(/^png +72,351 bytes 036808b9$/m);
+    expect(output).toMatch(/^png +72351 bytes 036808b9$/m);
   },
   python(output) {
     const [, ok, skipped, ran] = /^(\d+) ok, (\d+) skipped$[^]*^Ran (\d+) tests$/m.exec(output) ?? [];
@@ -64,7 +67,7 @@ describe.each(LONG_RUNS)("$name in a guest", (run) => {
     prepared = await prepare(run, folder.path).catch((error: unknown) => void (missing = String(error)));
   });
 
-  it("says the same under the interpreter and under the translator", async (context) => {
+  it("says the same under the interpreter and under the translator", { timeout: LIMIT_MS }, async (context) => {
     if (prepared === undefined) return context.skip(missing);
     const { result, stats } = await inInterpreter(prepared);
     expect([result.status, translated(stats)]).toEqual([0, 0]);
@@ -74,7 +77,7 @@ describe.each(LONG_RUNS)("$name in a guest", (run) => {
     expect(translated(again.stats)).toBeGreaterThan(50);
   });
 
-  it("says the same as on the bare machine", async (context) => {
+  it("says the same as on the bare machine", { timeout: LIMIT_MS }, async (context) => {
     if (prepared === undefined) return context.skip(missing);
     const natively = await runNatively(prepared);
     if (natively === undefined) return context.skip("needs root, to run the programs in a folder as their root");

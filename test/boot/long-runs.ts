@@ -10,7 +10,10 @@ import { GUEST, nidoRun } from "./nido.ts";
 import { DIRECTORY, packUserland, type Tree } from "./userland.ts";
 
 const SOURCES = new URL("./long-runs/", import.meta.url);
+/** Programs lie at the same place each time, and a host that stops for long is no fault of the guest's. */
+const APPEND = `${GUEST.append} panic=-1 norandmaps nowatchdog`;
 const TIMEOUT = "400s";
+const NATIVE_LIMIT_MS = 120_000;
 const TAIL = 2000;
 
 /** One script of test/boot/long-runs and what it needs. */
@@ -105,7 +108,7 @@ export async function prepare(run: LongRun, folder: string): Promise<Prepared> {
 /** Runs it in a guest under one engine. Throws an Error that holds the end of the console when the guest does not come to its own. */
 export async function runInGuest({ run, initrd }: Prepared, engine: "interpreter" | "wasm"): Promise<GuestResult> {
   const machine = ["--engine", engine, "--memory", `${run.memoryMiB}M`, "--timeout", TIMEOUT, "--no-reboot", "--stats"];
-  const guest = ["--kernel", GUEST.kernel, "--initrd", initrd, "--append", `${GUEST.append} panic=-1 nowatchdog`];
+  const guest = ["--kernel", GUEST.kernel, "--initrd", initrd, "--append", APPEND];
   const { status, stdout, stderr } = await nidoRun([...machine, ...guest]);
   const text = stdout.replaceAll("\r", "");
   if (status !== 0 || !text.includes("MARK poweroff\n")) throw new Error(`${engine} ended with ${status}: ${text.slice(-TAIL)}${stderr}`);
@@ -117,7 +120,9 @@ export async function runNatively({ run, root }: Prepared): Promise<Result | und
   const inside = (...words: readonly string[]): Promise<{ stdout: string }> =>
     promisify(execFile)(peer("chroot") ?? "chroot", [root, "/bin/busybox", ...words], {
       env: { PATH: "/bin:/usr/bin" },
+      encoding: "latin1",
       maxBuffer: 1 << 26,
+      timeout: NATIVE_LIMIT_MS,
     });
   try {
     await inside("true");

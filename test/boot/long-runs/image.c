@@ -1,19 +1,16 @@
-// A picture is painted and written as PNG and JPEG, with the stb libraries: 6000 lines of C, made of floating point, integers, Huffman
-// codes and hash tables. What it prints is the same wherever it runs.
+// A picture is painted and written as PNG and JPEG, with libraries of some thousand lines of C: floating point, integers, tables, Huffman
+// codes. What it prints is the same wherever it runs.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STB_DS_IMPLEMENTATION
-#define STB_SPRINTF_IMPLEMENTATION
 #define STB_PERLIN_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
-#include <stb/stb_ds.h>
 #include <stb/stb_image_write.h>
 #include <stb/stb_perlin.h>
-#include <stb/stb_sprintf.h>
 
 enum { WIDTH = 192, HEIGHT = 128 };
 
@@ -50,32 +47,13 @@ static void paint(uint8_t *pixel) {
 }
 
 static void report(const char *name, const void *data, size_t size) {
-  char line[128];
-  stbsp_snprintf(line, sizeof line, "%-6s %'9zu bytes %08x", name, size, hash(data, size));
-  puts(line);
-}
-
-static void count_colours(const uint8_t *picture) {
-  struct {
-    uint32_t key;
-    int value;
-  } *counts = NULL;
-  uint32_t often = 0;
-  for (int i = 0; i < WIDTH * HEIGHT; i++) {
-    uint32_t colour = picture[i * 3] >> 3 | picture[i * 3 + 1] >> 3 << 5 | (uint32_t)picture[i * 3 + 2] >> 3 << 10;
-    int n = hmget(counts, colour) + 1;
-    hmput(counts, colour, n);
-    if (n > hmget(counts, often)) often = colour;
-  }
-  printf("%d colours, %x most often: %d\n", (int)hmlen(counts), often, hmget(counts, often));
-  hmfree(counts);
+  printf("%-6s %6zu bytes %08x\n", name, size, hash(data, size));
 }
 
 int main(void) {
   uint8_t *picture = malloc(WIDTH * HEIGHT * 3);
   paint(picture);
   report("pixels", picture, WIDTH * HEIGHT * 3);
-  count_colours(picture);
   struct bytes png = {0}, jpeg = {0};
   stbi_write_png_to_func(append, &png, WIDTH, HEIGHT, 3, picture, WIDTH * 3);
   stbi_write_jpg_to_func(append, &jpeg, WIDTH, HEIGHT, 3, picture, 85);

@@ -1,5 +1,5 @@
 # Node.js without, then with, its compilers.
 echo "# off"
-node --jitless --no-warnings /rows/jit.js
+node --jitless --no-expose-wasm /rows/jit.js
 echo "# on"
-node --no-warnings /rows/jit.js
+node /rows/jit.js
