@@ -2,7 +2,7 @@
 cd /tmp
 sums() { echo "$(sha256sum <"$1" | cut -d' ' -f1) $(md5sum <"$1" | cut -d' ' -f1) $(wc -c <"$1")"; }
 echo "data $(sums /data/mixed)"
-for words in "/bin/gzip -9" "/bin/bzip2 -9" "/usr/bin/xz -2"; do
+for words in "/bin/gzip -9n" "/bin/bzip2 -9" "/usr/bin/xz -2"; do
   $words -c </data/mixed >packed
   ${words%% *} -dc packed >unpacked
   echo "$words $(sums packed)"
