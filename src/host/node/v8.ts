@@ -5,6 +5,14 @@ const version = Number.parseInt(process.versions.v8, 10);
 
 /** V8 11 (Node 20) has the defect of moves below; V8 12 (Node 22) does not: its 32-bit moves ask for the width of both ends. */
 const FIRST_WITH_SOUND_MOVES = 12;
+/**
+ * Bytes of a function's code that V8 runs through before it optimizes the function (`--wasm-tiering-budget`): V8's own number, and that for
+ * regions. Of the hundreds of regions that a guest touches V8 would optimize nearly all at once, so that the hot ones wait for the rest.
+ */
+export const TIERING_BUDGET: { readonly own: number; readonly regions: number } = {
+  own: version < 12 ? 1_800_000 : 13_000_000,
+  regions: 60_000_000,
+};
 /** V8 13 (Node 24) inlines WebAssembly functions into one another. */
 const FIRST_WITH_INLINING = 13;
 
