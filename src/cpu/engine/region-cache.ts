@@ -98,8 +98,9 @@ export class RegionCache {
   /**
    * Takes a region in, unless its bytes have changed since it was made. → whether it is in force.
    * @param wanted the entry for which it is taken in
+   * @param claims the entries that it takes, unless another region has them already
    */
-  install(plan: RegionPlan, run: RegionFunction, wanted = 0): boolean {
+  install(plan: RegionPlan, run: RegionFunction, wanted = 0, claims: readonly number[] = [...plan.entries.keys()]): boolean {
     const place = plan.entries[wanted];
     if (!place) return false;
     // What can be entered there already is as good, and may serve other entries.
@@ -113,10 +114,10 @@ export class RegionCache {
     this.#h.table.set(number, run);
     this.#h.u8.fill(0, records, sideOf(region));
     this.#h.u8.set(plan.records, sideOf(region));
-    plan.entries.forEach(({ host }, entry) => {
-      const key = placeOf(host, plan.mode);
+    for (const entry of claims) {
+      const key = placeOf(plan.entries[entry]!.host, plan.mode);
       if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });
-    });
+    }
     this.#enforce(region, wanted);
     this.#unsettled.add(region);
     if (!this.#isDecoding) this.settle();

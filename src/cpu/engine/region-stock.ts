@@ -24,8 +24,15 @@ export interface RegionStockHost {
   endsBlock(handler: number): boolean;
   /** Host address of the page of code at a linear address as it is mapped now, 0 when there is none. */
   codePage(linear: bigint): number;
-  /** Puts a region in force, wanted for one of its entries, whose page is at a linear address. → whether it is */
-  install(id: number, plan: RegionPlan, run: RegionFunction, wanted: { readonly entry: number; readonly linearPage: bigint }): boolean;
+  /** Puts a region in force at some of its entries. → whether it is where it is wanted */
+  install(id: number, plan: RegionPlan, run: RegionFunction, wanted: WantedRegion): boolean;
+}
+
+/** For which of its entries a region is put in force, whose page is at a linear address; and all entries that it may take. */
+export interface WantedRegion {
+  readonly entry: number;
+  readonly linearPage: bigint;
+  readonly claims: readonly number[];
 }
 
 interface Item extends NumberedShape {
@@ -113,9 +120,17 @@ export class RegionStock {
     const key = keyOfBlock(this.#h.view, code.record, code.mode, (handler) => this.#h.endsBlock(handler));
     const alike = this.#byKey.get(key);
     if (!alike) return false;
+    // What was made for this place before what can be entered here as well.
+    const inOrder = [...alike.filter(({ entry }) => entry === 0), ...alike.filter(({ entry }) => entry !== 0)];
     const isPlaced = (compiled: boolean): boolean =>
-      alike.some(({ item, entry }) => (item.code !== undefined) === compiled && this.#place(item, entry, code));
+      inOrder.some(({ item, entry }) => (item.code !== undefined) === compiled && this.#place(item, entry, code));
     return isPlaced(true) || isPlaced(false);
+  }
+
+  /** Entries that a region takes when it is put in force for one of them: none that another region was made for. */
+  #claims(item: Item, wanted: number): number[] {
+    const isOthers = (key: number): boolean => this.#byKey.get(key)?.some((other) => other.entry === 0 && other.item !== item) ?? false;
+    return [...item.shape.keys.keys()].filter((n) => n === 0 || n === wanted || !isOthers(item.shape.keys[n]!));
   }
 
   /** Whether the code is mapped where it was met. */
@@ -134,7 +149,8 @@ export class RegionStock {
       return true;
     }
     const run = item.code();
-    const isInForce = run !== undefined && this.#h.install(item.id, plan, run, { entry, linearPage: code.linearPage });
+    const isInForce =
+      run !== undefined && this.#h.install(item.id, plan, run, { entry, linearPage: code.linearPage, claims: this.#claims(item, entry) });
     if (isInForce) this.reused++;
     return isInForce;
   }

@@ -6,7 +6,7 @@ import { type ExecutionObserver, isUserCode } from "./observer.ts";
 import { placeOf } from "./place.ts";
 import { RegionCache } from "./region-cache.ts";
 import { hostIn, type PlacedRegion, planOf, type RegionFunction, regionName, type RegionPlan } from "./region-shape.ts";
-import { type NumberedShape, RegionStock } from "./region-stock.ts";
+import { type NumberedShape, RegionStock, type WantedRegion } from "./region-stock.ts";
 import { at, type StateName } from "../state.ts";
 
 /** Code to be translated: the entry's host address and mode, and where it was seen running. */
@@ -193,7 +193,7 @@ export class Translation {
       u8: host.u8,
       endsBlock: (handler) => host.endsBlock(handler),
       codePage: (linear) => host.codePage(linear),
-      install: (id, plan, run, { entry, linearPage }) => this.#install(id, plan, run, entry, linearPage),
+      install: (id, plan, run, wanted) => this.#install(id, plan, run, wanted),
     });
     this.#translator = translator({
       memory: host.memory,
@@ -401,9 +401,9 @@ export class Translation {
   }
 
   /** Puts a region of the stock in force. */
-  #install(id: number, plan: RegionPlan, run: RegionFunction, entry: number, linearPage: bigint): boolean {
+  #install(id: number, plan: RegionPlan, run: RegionFunction, { entry, linearPage, claims }: WantedRegion): boolean {
     const { view, base } = this.#h;
-    if (!this.regions.install(plan, run, entry)) return false;
+    if (!this.regions.install(plan, run, entry, claims)) return false;
     this.#tell(id, plan, entry, { linearPage, view: view.getUint32(base + at("tlbView"), true) });
     return true;
   }

@@ -161,6 +161,23 @@ describe("a region of a kernel", () => {
     expect(late.cpu.translated!.entries).toBeGreaterThan(0);
   });
 
+  it("leaves to another region the places that one was made for", () => {
+    const at = KERNEL + 0x4000;
+    const before = new Machine();
+    before.memory.write(0x4000, code(0xc800_0001, KERNEL + 0x6000));
+    // One for the beginning that may be entered at the loop, and one for the loop.
+    before.run(at);
+    before.run(at + 5);
+    before.translate(at, at + 5);
+    before.translate(at + 5);
+    const m = next(before);
+    m.memory.write(0x4000, code(0xc800_0001, KERNEL + 0x6000));
+    m.run(at);
+    expect(m.reused).toBe(1);
+    m.run(at + 5);
+    expect(m.reused).toBe(2);
+  });
+
   it("is left out when its module asks for what this engine does not have", () => {
     const m = next(translated(KERNEL + 0x4000, 0xc800_0001));
     const other = new Machine(m.translator.library);
