@@ -9,7 +9,7 @@ const FIRST_LIMIT_WITH_REGIONS = 0x80_0000;
 const EXECUTED_PER_DECODED_AGAIN = 128;
 /** Bits of the set of blocks, which is inexact: two blocks may share a bit. */
 const SET_BITS = 20;
-/** Blocks in the set after which it is begun anew: half of the bits are taken. */
+/** Bits taken after which the set is begun anew: most blocks would seem to be known. */
 const MOST_SEEN = 0.7 * 2 ** SET_BITS;
 
 /** What happened between two flushes. */
@@ -29,11 +29,11 @@ export class ArenaLimit {
   readonly #seen = new Uint8Array(2 ** (SET_BITS - 3));
   #count = 0;
   #again = 0;
-  #wasTooSmall: boolean;
+  #wasTooSmall = false;
   readonly #hasRegions: boolean;
 
   constructor(hasRegions = false) {
-    this.#hasRegions = this.#wasTooSmall = hasRegions;
+    this.#hasRegions = hasRegions;
     this.bytes = hasRegions ? FIRST_LIMIT_WITH_REGIONS : FIRST_LIMIT;
   }
 
@@ -53,8 +53,8 @@ export class ArenaLimit {
   dropped({ blocks, decoded, executed }: Filling): void {
     const again = blocks === 0 ? 0 : (decoded * this.#again) / blocks;
     const tooSmall = again * EXECUTED_PER_DECODED_AGAIN > executed;
-    if (tooSmall && this.#wasTooSmall) this.bytes = Math.min(this.bytes * 2, ARENA_SIZE);
-    this.#wasTooSmall = tooSmall || this.#hasRegions;
+    if (tooSmall && (this.#wasTooSmall || this.#hasRegions)) this.bytes = Math.min(this.bytes * 2, ARENA_SIZE);
+    this.#wasTooSmall = tooSmall;
     this.#again = 0;
     if (this.#count < MOST_SEEN) return;
     this.#seen.fill(0);

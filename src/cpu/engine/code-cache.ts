@@ -14,7 +14,6 @@ import {
   HASH_MULTIPLIER,
   HASH_SHIFT,
   INTERNAL,
-  INTERNAL_HANDLERS,
   JUMP_CACHE,
   JUMP_ENTRIES,
   ONCE,
@@ -25,7 +24,7 @@ import {
   TLB,
   VIEW,
 } from "./layout.ts";
-import { recordAt } from "./place.ts";
+import { isInternal, recordAt } from "./place.ts";
 
 /** Longest block, in instructions. */
 const MAX_BLOCK = 64;
@@ -35,13 +34,10 @@ const MAX_BLOCKS = 0x4_0000;
 const MOST_DECODED = 1024;
 const RESERVE = 0x4_0000;
 const RESERVE_BLOCKS = 0x1000;
-/** How full the hash may be: half of it again and a block is looked for in three slots. */
+/** How full the hash may be: beyond that, finding a block takes more than two slots (linear probing). */
 const FULL_HASH = 0.6;
 /** A hash key that no code has: a removed entry. */
 const TOMBSTONE = 1;
-
-/** Ends of blocks, checks, and records whose bytes have changed. */
-const isInternal = (view: DataView, record: number): boolean => view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS;
 
 /** What the cache needs of its processor. */
 export interface CodeCacheHost {

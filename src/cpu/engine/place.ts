@@ -1,5 +1,5 @@
 // A place in guest code as one number: its host address and the mode it runs in.
-import { CODE_HASH, CODE_HASH_ENTRIES, HASH_MULTIPLIER, HASH_SHIFT } from "./layout.ts";
+import { CODE_HASH, CODE_HASH_ENTRIES, HASH_MULTIPLIER, HASH_SHIFT, INTERNAL_HANDLERS, RECORD } from "./layout.ts";
 
 const MODES = 8;
 
@@ -25,4 +25,9 @@ export function recordAt(view: DataView, base: number, host: number, mode: numbe
     i = (i + 1) & (CODE_HASH_ENTRIES - 1);
   }
   return 0;
+}
+
+/** Whether a record is no instruction's: ends of blocks, checks, entries of regions, and code whose bytes have changed. */
+export function isInternal(view: DataView, record: number): boolean {
+  return view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS;
 }

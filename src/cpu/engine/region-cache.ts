@@ -9,8 +9,8 @@
 // A region is in force while the bytes it was made from are what they were. When some are written it is taken back, and kept: the
 // same bytes often come again, by a kernel that patches itself and by pages that are loaded anew.
 import { assert } from "../../support/assert.ts";
-import { placeOf } from "./place.ts";
-import { ENTRY_USED, HOT_REGION, INTERNAL, INTERNAL_HANDLERS, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
+import { isInternal, placeOf } from "./place.ts";
+import { ENTRY_USED, HOT_REGION, INTERNAL, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
 import { type RegionFunction, type RegionPlan, SEEN } from "./region-shape.ts";
 
 /** What the cache needs of its processor. */
@@ -147,7 +147,7 @@ export class RegionCache {
     const { host } = plan.entries[entry]!;
     if (patched[entry] !== 0 || this.#regions.get(placeOf(host, plan.mode))?.region !== region) return;
     const record = this.#h.recordAt(host, plan.mode);
-    if (record === 0 || this.#h.view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS) return;
+    if (record === 0 || isInternal(this.#h.view, record)) return;
     if (!region.isGuarded) {
       if (!this.#isUnchanged(plan)) return this.#giveUp(region);
       this.#guard(region);

@@ -93,11 +93,11 @@ export interface TranslatorClient {
   announce(regions: readonly NumberedShape[]): void;
   /** Kept regions have been compiled. */
   compiled(regions: CompiledRegions): void;
-  /** Places that are hot or about to be, as numbers (place.ts). */
+  /** Places that have lately been seen running, as numbers (place.ts): worth having in the regions of others. */
   hotPlaces(): Float64Array;
   /** Whether the guest has done next to nothing since this was asked last. */
   isIdle(): boolean;
-  /** How often code has been seen running so far. */
+  /** How urgent code is, a number to compare: what runs now first, 0 for what has not been seen running for long. */
   heatOf(request: RegionRequest): number;
   /** There will be no more answers. */
   failed(error: Error): void;
@@ -132,8 +132,6 @@ export interface TranslationHost {
  * its own compilers fast; at half of that a boot makes half as many again, and takes longer on two processors.
  */
 const THRESHOLD = 16;
-/** A place with one part in so many of that is worth having in the region of another. */
-const HINT = 16;
 /** The same while kept regions come into use: what they leave over is seldom worth it. */
 const THRESHOLD_OF_REPLAY = 128;
 /** Samples without a kept region that is new in use, after which this start is another one than those before. */
@@ -206,7 +204,7 @@ export class Translation {
         host.failed(error);
       },
       isIdle: () => this.#isIdle(),
-      hotPlaces: () => this.#hotPlaces(),
+      hotPlaces: () => Float64Array.from(this.#heat.keys()),
       heatOf: (request) => this.#urgencyOf(placeOf(request.host, request.mode)),
       done: (requests) => this.#done(requests),
       missed: (requests) => {
@@ -343,12 +341,6 @@ export class Translation {
   }
   #retired = 0n;
   #idleAsked = 0;
-
-  #hotPlaces(): Float64Array {
-    const places: number[] = [];
-    for (const [key, heat] of this.#heat) if (heat * HINT >= THRESHOLD) places.push(key);
-    return Float64Array.from(places);
-  }
 
   #cool(): void {
     for (const [key, heat] of this.#heat) {

@@ -59,6 +59,13 @@ class Caller {
     const host = this.memory.hostOffset(CODE, 1);
     return { host, mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView") };
   }
+
+  /** Has the code translated, as if it were hot. */
+  translate(): void {
+    const client = this.client!;
+    const batch = new RegionTranslator(program).translate(client.memory.buffer, client.base, [this.request]);
+    client.accept(batch ?? expect.fail("nothing was translated"));
+  }
 }
 
 it("remembers in a branch's record where it went, relative to its page", () => {
@@ -74,10 +81,7 @@ it("remembers in a branch's record where it went, relative to its page", () => {
 it("stays in a region with functions that are called through a table", () => {
   const guest = new Caller();
   guest.run(4);
-  const { memory, base } = guest.client!;
-  guest.client!.accept(
-    new RegionTranslator(program).translate(memory.buffer, base, [guest.request]) ?? expect.fail("nothing was translated"),
-  );
+  guest.translate();
   const before = guest.cpu.translated!.entries;
   expect(guest.run(100)).toBe(50 * 17);
   expect(guest.cpu.translated!.entries - before).toBeLessThan(5);
@@ -86,10 +90,7 @@ it("stays in a region with functions that are called through a table", () => {
 it("leaves a region for a function that was not seen before", () => {
   const guest = new Caller();
   guest.run(4);
-  const { memory, base } = guest.client!;
-  guest.client!.accept(
-    new RegionTranslator(program).translate(memory.buffer, base, [guest.request]) ?? expect.fail("nothing was translated"),
-  );
+  guest.translate();
   guest.memory.write(CODE + 0x300, Uint8Array.of(0x05, 0, 1, 0, 0, 0xc3));
   guest.memory.writeUint32(TABLE + 4 * 50, CODE + 0x300);
   expect(guest.run(100)).toBe(50 * 17 - 1 + 0x100);

@@ -1,4 +1,5 @@
 // From hot code to WebAssembly: follows it, builds its routine, and emits one module for all that is asked for together.
+import { joined } from "../../support/bytes.ts";
 import { Code } from "../../wasm/code.ts";
 import { Decoder, STATUS } from "../decode/decoder.ts";
 import type { ProgramGenerator } from "../engine/generator.ts";
@@ -144,16 +145,6 @@ export class RegionTranslator {
 function bytesAt(source: CodeSource, host: number, length: number): Uint8Array {
   const offset = host & 0xfff;
   return source.page(host - offset).subarray(offset, offset + length);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** The records of called instructions, each followed by one that goes on behind it. */

@@ -1,4 +1,5 @@
 // Small ELF files that hold nothing but symbols, for tests.
+import { joined } from "../../support/bytes.ts";
 
 /** A symbol; without a type a function (2), without a section in the code (1). */
 interface ExampleSymbol {
@@ -94,14 +95,4 @@ function symbolEntry(wide: boolean, { address, bytes, type = 2, section = 1 }: E
     [4, bytes],
     [4, shared],
   ]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
