@@ -22,7 +22,7 @@ describe("the limit of the arena", () => {
   it("stays for a guest that comes back, but stays long", () => {
     const limit = new ArenaLimit();
     const first = limit.bytes;
-    for (let i = 0; i < 20; i++) expect(fill(limit, 0, 1000)).toBe(first);
+    for (let i = 0; i < 20; i++) expect(fill(limit, 0, 10_000)).toBe(first);
   });
 
   it("doubles each time that a guest is back soon twice in a row, up to all there is", () => {
@@ -36,13 +36,14 @@ describe("the limit of the arena", () => {
   it("doubles at once where regions are dropped with the records", () => {
     const limit = new ArenaLimit(true);
     const first = limit.bytes;
-    expect(Array.from({ length: 4 }, () => fill(limit, 0, 10))).toEqual([first, first * 2, first * 4, first * 8]);
+    expect(Array.from({ length: 4 }, () => fill(limit, 0, 10))).toEqual([first, first * 2, ARENA_SIZE, ARENA_SIZE]);
+    expect(first * 4).toBe(ARENA_SIZE);
   });
 
   it("forgets a phase that passes", () => {
     const limit = new ArenaLimit();
     const first = limit.bytes;
-    for (const times of [10, 10, 1000, 10, 1000, 10, 1000]) fill(limit, 0, times);
+    for (const times of [10, 10, 10_000, 10, 10_000, 10, 10_000]) fill(limit, 0, times);
     expect(limit.bytes).toBe(first);
   });
 });

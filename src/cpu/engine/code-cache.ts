@@ -66,6 +66,8 @@ export interface CodeCacheHost {
 export interface CodeListener {
   /** A block has been decoded. */
   decoded(host: number, mode: number, record: number): void;
+  /** Code within a block has become an entry. Its record may be the one that is being executed. */
+  entered(host: number, mode: number, record: number): void;
   /** Bytes [from, to) of a page are changing; before blocks are dropped. */
   invalidate(page: number, from: number, to: number): void;
   /** The page's guards have been taken away, and those of blocks set anew. */
@@ -128,7 +130,8 @@ export class CodeCache {
     const first = h.base + ARENA + this.#next;
     const pageEnd = ((host & ~0xfff) >>> 0) + 0x1000;
     const codeEnd = host + this.#bytesLeft(mode);
-    if (this.#copyTail(first, host, mode, codeEnd)) return first;
+    const within = this.#enterWithin(host, mode, codeEnd);
+    if (within !== 0) return within;
     let record = first;
     let address = host;
     let n = 0;
@@ -154,30 +157,24 @@ export class CodeCache {
   }
 
   /**
-   * A block that begins within another is that one's tail: blocks go on behind branches that are not taken, so that half of all code is
-   * met again as the target of one. Copying records takes a tenth of the time that decoding takes.
+   * The record of code within a block that is known, as an entry into that: blocks go on behind branches that are not taken, so that half of
+   * all code is met again as the target of one. 0 when there is none.
    */
-  #copyTail(first: number, host: number, mode: number, codeEnd: number): boolean {
+  #enterWithin(host: number, mode: number, codeEnd: number): number {
     let node = this.#pageHead.get(host >>> 12) ?? -1;
     for (; node !== -1; node = this.#nodeNext[node]!) {
       const block = this.#nodeBlock[node]!;
-      const before = host - this.#start[block]!;
-      const end = this.#start[block]! + this.#length[block]!;
-      if (before <= 0 || host >= end || end > codeEnd || this.#mode[block] !== mode || this.#count[block] === 0) continue;
-      const skipped = this.#indexOf(block, host & 0xfff);
-      if (skipped === 0) continue;
-      const count = this.#count[block]! - skipped;
-      const from = this.#record[block]! + skipped * RECORD.size;
-      this.#h.u8.copyWithin(first, from, from + count * RECORD.size);
-      const { view } = this.#h;
-      for (let i = 0; i < count; i++) {
-        const n = first + i * RECORD.size + RECORD.n;
-        view.setUint16(n, view.getUint16(n, true) - skipped, true);
-      }
-      this.#commit(first, first + count * RECORD.size, host, end - host, mode);
-      return true;
+      const start = this.#start[block]!;
+      const end = start + this.#length[block]!;
+      if (host <= start || host >= end || end > codeEnd || this.#mode[block] !== mode || this.#count[block] === 0) continue;
+      const index = this.#indexOf(block, host & 0xfff);
+      if (index === 0) continue;
+      const record = this.#record[block]! + index * RECORD.size;
+      this.#insertHash(host, record | mode);
+      this.#h.regions?.entered(host, mode, record);
+      return record;
     }
-    return false;
+    return 0;
   }
 
   /** Which record of a block is for the instruction at an offset in its page; 0 when none but the first. */
@@ -446,12 +443,13 @@ export class CodeCache {
     const count = this.#count[block]!;
     if (count === 0) return;
     const first = this.#record[block]!;
+    const page = this.#start[block]! & ~0xfff;
     for (let i = 0; i < count; i++) {
       const r = first + i * RECORD.size;
       view.setUint16(r + RECORD.cold, INTERNAL.stale, true);
       u8[r + RECORD.hot] = 0;
+      this.#removeHash(page + view.getUint16(r + RECORD.offset, true), r);
     }
-    this.#removeHash(this.#start[block]!, first);
     this.#count[block] = 0;
     this.invalidated++;
   }

@@ -217,10 +217,12 @@ export class HotSem extends Sem {
   override branch(target: Expr): void {
     const budget = { type: "i32", index: 3 } as const;
     const linear = this.#linearOfTarget.get(target);
-    this.set(budget, this.sub(this.get(budget), this.load("i32.load16_u", this.record(), RECORD.n)));
+    // The target may stand in the middle of a block: what is before it there has not been executed.
+    const left = this.sub(this.get(budget), this.load("i32.load16_u", this.record(), RECORD.n));
+    this.set(budget, this.sub(this.add(left, this.load("i32.load16_u", target, RECORD.n)), 1));
     if (linear) this.setState64("ripPage", this.and(linear, ~0xfffn));
     this.#ip(target);
-    this.br(this.#labels.out, this.ltS(this.get(budget), 0));
+    this.br(this.#labels.out, this.ltS(left, 0));
     this.br(this.#labels.again);
   }
 

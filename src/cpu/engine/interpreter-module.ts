@@ -125,7 +125,11 @@ function completeHandler(type: number): Code {
   return new Code().localGet(0).localGet(1).localGet(0).memory("i32.load16_u", RECORD.cold).callIndirect(type);
 }
 
-/** Locals of the loop; `budget` + `reserve` is what is left of `given`; `entries` and `translated` count what regions did. Hot cases take further ones behind them. */
+/**
+ * Locals of the loop. `budget` + `reserve` is what is left of `given`, but that instructions are counted when their block is left: at a record
+ * `budget` is too large by what stands before it in its block (RECORD.n - 1). `entries` and `translated` count what regions did. Hot cases take
+ * further ones behind them.
+ */
 const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reserve: 6, left: 7, entries: 8, translated: 9 } as const;
 const PARAMETERS = 2;
 /** Instructions between two samples: this many, and up to as many more. */
@@ -167,7 +171,8 @@ class RunLoop {
     this.#pin();
     c.localGet(LOCAL.given).localSet(LOCAL.reserve);
     this.#deal();
-    this.#call(resume, LOCAL.base).localSet(LOCAL.record);
+    this.#call(resume, LOCAL.base).localTee(LOCAL.record).if();
+    this.#countFrom().end();
     c.loop(); // outer
     c.localGet(LOCAL.record).op("i32.eqz").if();
     this.#account();
@@ -244,16 +249,37 @@ class RunLoop {
     c.end();
   }
 
-  #countDown(): Code {
-    return this.code.localGet(LOCAL.budget).i32(1).op("i32.sub").localTee(LOCAL.budget).i32(0);
+  #n(record: number): Code {
+    return this.code.localGet(record).memory("i32.load16_u", RECORD.n);
+  }
+
+  /** The block of `record`, up to and with it, has been executed. */
+  #countTo(): void {
+    this.code.localGet(LOCAL.budget);
+    this.#n(LOCAL.record).op("i32.sub").localSet(LOCAL.budget);
+  }
+
+  /** Goes on at `record`, wherever in its block that is. */
+  #countFrom(): Code {
+    this.code.localGet(LOCAL.budget);
+    return this.#n(LOCAL.record).op("i32.add").i32(1).op("i32.sub").localSet(LOCAL.budget);
+  }
+
+  /** After `attend`, which gave a record or 0. */
+  #countFromAny(): void {
+    this.code.localGet(LOCAL.record).if();
+    this.#countFrom().end();
   }
 
   #attentive(): void {
     this.#load("attention").if();
     this.#complete().localSet(LOCAL.next);
+    this.#countTo();
     this.#call(attend, LOCAL.base, LOCAL.record, LOCAL.next).localSet(LOCAL.record);
     // Without a record `exit` says why, which comes before the budget.
-    this.#countDown().op("i32.lt_s").localGet(LOCAL.record).i32(0).op("i32.ne").op("i32.and").if();
+    this.code.localGet(LOCAL.budget).i32(0).op("i32.lt_s").localSet(LOCAL.next);
+    this.#countFromAny();
+    this.code.localGet(LOCAL.next).localGet(LOCAL.record).i32(0).op("i32.ne").op("i32.and").if();
     this.#leave();
     this.code.end().br(1).end();
   }
@@ -271,14 +297,17 @@ class RunLoop {
     c.end(); // cold
     this.#complete().localTee(LOCAL.next).op("i32.eqz").brIf(1);
     this.#load("attention").brIf(1);
+    this.#countTo();
     c.localGet(LOCAL.next).localSet(LOCAL.record);
     this.#load("hotView").localSet(LOCAL.view);
-    this.#countDown().op("i32.ge_s").brIf(0);
+    this.#countFrom().localGet(LOCAL.budget).i32(0).op("i32.ge_s").brIf(0);
     // Not where a branch leads: no place for a sample.
     c.i32(0).localSet(LOCAL.view).br(2); // out
     c.end(); // again
     c.end(); // attention or slow
+    this.#countTo();
     this.#call(attend, LOCAL.base, LOCAL.record, LOCAL.next).localSet(LOCAL.record);
+    this.#countFromAny();
   }
 
   #hotCases(hot: readonly HotCase[]): void {
@@ -304,6 +333,8 @@ class RunLoop {
   /** Regions one after the other, as long as one leads to the next. Within `cold`, `again`, slow and `out`. */
   #region(): void {
     const c = this.code;
+    c.localGet(LOCAL.budget);
+    this.#n(LOCAL.record).op("i32.sub").i32(1).op("i32.add").localSet(LOCAL.budget);
     c.loop();
     c.localGet(LOCAL.record).localGet(LOCAL.base).localGet(LOCAL.budget);
     c.localGet(LOCAL.record).memory("i32.load", RECORD.imm).callIndirect(this.#types.region, 1);
@@ -312,12 +343,18 @@ class RunLoop {
     c.localGet(LOCAL.translated).localGet(LOCAL.budget).op("i32.add").localGet(LOCAL.left).op("i32.sub").localSet(LOCAL.translated);
     c.localGet(LOCAL.left).localSet(LOCAL.budget);
     c.localGet(LOCAL.next).op("i32.eqz").if();
-    this.#load("currentRecord").localSet(LOCAL.record).br(4).end(); // slow
-    this.#load("attention").brIf(3); // slow
+    this.#load("currentRecord").localSet(LOCAL.record).end();
+    c.localGet(LOCAL.next).op("i32.eqz");
+    this.#load("attention").op("i32.or").if();
+    // The region has counted what it executed, with the record that led out of it.
+    c.localGet(LOCAL.budget);
+    this.#n(LOCAL.record).op("i32.add").localSet(LOCAL.budget).br(4).end(); // slow
     c.localGet(LOCAL.next).localSet(LOCAL.record);
-    c.localGet(LOCAL.budget).i32(0).op("i32.lt_s").brIf(4); // out
+    c.localGet(LOCAL.left).i32(0).op("i32.lt_s").if();
+    this.#countFrom().br(5).end(); // out
     c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot).i32(HOT_REGION).op("i32.eq").brIf(0);
     c.end();
+    this.#countFrom();
     this.#load("hotView").localSet(LOCAL.view);
     c.br(1); // again
   }
@@ -366,6 +403,8 @@ class RunLoop {
 
   /** The budget is used up: the address of the record becomes `rip`. */
   #leave(): void {
+    this.code.localGet(LOCAL.budget);
+    this.#n(LOCAL.record).op("i32.sub").i32(1).op("i32.add").localSet(LOCAL.budget);
     this.#account();
     this.#call(settle, LOCAL.base, LOCAL.record);
     this.code.i32(EXIT.budget).return();

@@ -4,12 +4,12 @@
 //        + 1000h    list of filled TLB entries, for quick flushes
 //        + 2000h    records that are executed once (page-crossing refetch, single fetches from devices)
 //        + 4000h    samples: what the interpreter was executing
-//        + 10000h   jump cache
 //        + 20000h   TLB views: user, supervisor, supervisor with AC, never filled
-//        + 60000h   code hash: host address → record
-//        + 260000h  record arena
-//        + 4260000h counters of a profiling module
-//        + 4360000h records of translated regions
+//        + 60000h   jump cache
+//        + A0000h   code hash: host address → record
+//        + 4A0000h  record arena
+//        + 44A0000h counters of a profiling module
+//        + 45A0000h records of translated regions
 
 /**
  * Host addresses (u32) of the TLB entries filled since the last flush, but for global pages; state slot `tlbCount` says how many, also
@@ -22,10 +22,6 @@ export const ONCE = 0x2000;
 /** Samples, 16 bytes each: { linear address u64, record u32, TLB view | mode u32 }; state slot `sampleCount` says how many. */
 export const SAMPLES = 0x4000;
 export const SAMPLES_MAX = 512;
-/** Direct-mapped, 16 bytes an entry: { linear address ^ jumpTag u64, record u32, unused u32 }. */
-export const JUMP_CACHE = 0x1_0000;
-export const JUMP_ENTRIES = 4096;
-
 /**
  * One TLB entry, 32 bytes. A tag is the linear page address the entry serves for that kind of access; 0 serves none (entry 0
  * uses INVALID_0, since linear page 0 belongs there). `x = address ^ tag` is below 4096 - size + 1 exactly when the access hits
@@ -43,15 +39,20 @@ export const TLB_INVALID_0 = 0x1000n;
 export const VIEW_SIZE: number = TLB.size * TLB.entries;
 export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_0000, none: 0x5_0000 } as const;
 
+/** Direct-mapped, 16 bytes an entry: { linear address ^ jumpTag u64, record u32, unused u32 }. */
+export const JUMP_CACHE = 0x6_0000;
+/** A C compiler misses twice as often in 4096 entries; each miss is a search of the code hash. */
+export const JUMP_ENTRIES = 0x4000;
+
 /** Open-addressed table: { host address u32, record | mode u32 }. */
-export const CODE_HASH = 0x6_0000;
-export const CODE_HASH_ENTRIES = 0x4_0000;
+export const CODE_HASH: number = JUMP_CACHE + JUMP_ENTRIES * 16;
+export const CODE_HASH_ENTRIES = 0x8_0000;
 /** First slot of the code hash for a host address. The multiplier is odd, which spreads neighbouring addresses. */
 export const HASH_MULTIPLIER = 0x9e3779b1;
 export const HASH_SHIFT: number = 32 - Math.log2(CODE_HASH_ENTRIES);
 
 /** Records of decoded blocks, filled from the start and dropped as a whole, seldom all of it: see engine/arena-limit.ts. */
-export const ARENA = 0x26_0000;
+export const ARENA: number = CODE_HASH + CODE_HASH_ENTRIES * 8;
 export const ARENA_SIZE = 0x400_0000;
 
 /** Execution counters (i64) of a profiling module, eight a handler; untouched, and so no memory, otherwise. */

@@ -10,6 +10,7 @@
 // same bytes often come again, by a kernel that patches itself and by pages that are loaded anew.
 import { assert } from "../../support/assert.ts";
 import { isInternal, placeOf } from "./place.ts";
+import type { MetCode } from "./region-stock.ts";
 import { ENTRY_USED, HOT_REGION, INTERNAL, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
 import { type RegionFunction, type RegionPlan, SEEN } from "./region-shape.ts";
 
@@ -25,7 +26,11 @@ export interface RegionCacheHost {
   /** A region was made from bytes that are there no more. */
   changed(host: number, mode: number): void;
   /** A block has been decoded where no region can be entered. */
-  unknown(host: number, mode: number, record: number): void;
+  unknown(code: MetCode): void;
+  /** Linear address of the page that is running. */
+  runningPage(): bigint;
+  /** Host address of the page of code at a linear address as it is mapped now, 0 when there is none. */
+  codePage(linear: bigint): number;
   /** Makes writes to these bytes (in one page) known. */
   guard(host: number, length: number): void;
 }
@@ -126,19 +131,40 @@ export class RegionCache {
 
   /** Puts new regions in force at all their entries. Between runs: the instruction that is being executed may link its record yet. */
   settle(): void {
+    const entered = this.#entered;
+    this.#entered = [];
+    for (const code of entered) this.#settleEntry(code);
     for (const region of this.#unsettled) for (let entry = 0; entry < region.patched.length; entry++) this.#enforce(region, entry);
     this.#unsettled.clear();
   }
 
   /** A block has been decoded: if a region can be entered there and its bytes are what they were, it is in force. */
   decoded(host: number, mode: number, record: number): void {
+    if (this.#isKnown(host, mode)) return;
+    this.#isDecoding = true;
+    this.#h.unknown({ host, mode, record, linearPage: this.#h.runningPage() });
+    this.#isDecoding = false;
+  }
+
+  /** Puts the region there in force, if there is one. */
+  #isKnown(host: number, mode: number): boolean {
     const key = placeOf(host, mode);
     const found = this.#regions.get(key);
     if (found) this.#enforce(found.region, found.entry);
-    if (found && this.#regions.has(key)) return;
-    this.#isDecoding = true;
-    this.#h.unknown(host, mode, record);
-    this.#isDecoding = false;
+    return found !== undefined && this.#regions.has(key);
+  }
+
+  /** What `decoded` does waits until nothing is being executed. */
+  entered(host: number, mode: number, record: number): void {
+    this.#entered.push({ host, mode, record, linearPage: this.#h.runningPage() });
+  }
+  #entered: MetCode[] = [];
+
+  #settleEntry(code: MetCode): void {
+    const { host, mode, record, linearPage } = code;
+    if (this.#h.recordAt(host, mode) !== record || this.#isKnown(host, mode)) return;
+    // Another address space may be there by now, and the region's pages are looked up in it.
+    if (this.#h.codePage(linearPage) === host - (host & 0xfff)) this.#h.unknown(code);
   }
 
   /** Puts the region in force at one of its entries; takes it out when it has been made from other bytes. */
@@ -191,6 +217,7 @@ export class RegionCache {
     const behind = copy + RECORD.size;
     u8.fill(0, behind, behind + RECORD.size);
     view.setUint16(behind + RECORD.cold, INTERNAL.region, true);
+    view.setUint16(behind + RECORD.n, view.getUint16(record + RECORD.n, true), true);
     view.setUint16(behind + RECORD.offset, view.getUint16(record + RECORD.offset, true) + u8[record + RECORD.len]!, true);
     view.setInt32(behind + RECORD.target, record + RECORD.size, true);
     view.setUint16(record + RECORD.cold, INTERNAL.region, true);
@@ -248,6 +275,7 @@ export class RegionCache {
       region.isGuarded = false;
     }
     this.#pages.clear();
+    this.#entered = [];
   }
 
   #remove(region: Region): void {

@@ -181,9 +181,9 @@ export class Translation {
       table: host.linkage.table,
       recordAt: (address, mode) => host.code().recordAt(address, mode),
       changed: (address, mode) => this.#inVain(placeOf(address, mode)),
-      unknown: (address, mode, record) => {
-        this.#stock.met({ host: address, mode, linearPage: host.view.getBigUint64(host.base + at("ripPage"), true), record });
-      },
+      unknown: (code) => void this.#stock.met(code),
+      runningPage: () => host.view.getBigUint64(host.base + at("ripPage"), true),
+      codePage: (linear) => host.codePage(linear),
       guard: (address, length) => host.code().guard(address, length),
     });
     this.#stock = new RegionStock({
