@@ -50,14 +50,20 @@ function reason(why: string): string {
   return why.replace(/state at ([0-9a-f]+)/, (_, offset: string) => slotName(Number.parseInt(offset, 16)));
 }
 
-/** What stands in `exit` between counting the instructions and going on behind them (src/cpu/translate/region.ts). */
+/** What stands within `exit` and the pads between counting the instructions and going on behind them (src/cpu/translate/region.ts). */
 function withoutFrame(list: readonly Statement[]): readonly Statement[] {
-  const done = firstBlock(list);
-  const exit = firstBlock(firstBlock(done));
-  const isSet = (s: Statement | undefined, name: string): boolean => s?.k === "set" && s.name === name;
-  const [at, back, leave] = exit.slice(-3);
-  const goesOn = isSet(at, "at") && isSet(back, "back") && leave?.k === "br" && !leave.c;
-  return exit.slice(isSet(exit[0], "budget") ? 1 : 0, goesOn ? -3 : undefined);
+  let code = firstBlock(firstBlock(firstBlock(list)));
+  for (let [inner, ...pad] = code; inner?.k === "block" && isPad(pad); [inner, ...pad] = code) code = inner.body;
+  const [first] = code;
+  const last = code.at(-1);
+  const goesOn = last?.k === "br" && !last.c;
+  return code.slice(first?.k === "set" && first.name === "budget" ? 1 : 0, goesOn ? -1 : undefined);
+}
+
+/** Sets what the way out needs, and leaves. */
+function isPad(list: readonly Statement[]): boolean {
+  const last = list.at(-1);
+  return last?.k === "br" && !last.c && list.slice(0, -1).every(({ k }) => k === "set");
 }
 
 function firstBlock(list: readonly Statement[]): readonly Statement[] {

@@ -66,13 +66,15 @@ class Emitter {
   /** Loops around the present place, from 1 on; 0 outside of any. */
   #loop = 0;
   #loops = 0;
-  readonly #labels: (Label | undefined)[];
+  /** Labels around the present place, by how many others are around them. */
+  readonly #labels = new Map<Label, number>();
+  #around = 0;
 
   constructor(body: Body, context: EmitContext) {
     this.#c = context.code;
     this.#context = context;
     this.#placement = place(body);
-    this.#labels = [...(context.outer ?? [])];
+    for (const label of context.outer ?? []) this.#enter(label);
     this.#variables = body.variables.map((v, i) => context.params[i] ?? context.locals.alloc(v.type));
   }
 
@@ -98,7 +100,7 @@ class Emitter {
         return this.#if(s);
       case "block":
       case "loop":
-        return this.#labelled(s);
+        return s.body.length === 0 ? undefined : this.#labelled(s);
       case "br":
         return this.#br(s);
       case "switch":
@@ -130,29 +132,34 @@ class Emitter {
   }
 
   #inside(label: Label | undefined, body: readonly Stmt[]): void {
-    this.#labels.push(label);
+    this.#enter(label);
     this.list(body);
-    this.#labels.pop();
+    this.#around--;
     this.#c.end();
+  }
+
+  #enter(label?: Label): void {
+    if (label) this.#labels.set(label, this.#around);
+    this.#around++;
   }
 
   #if(s: Stmt & { k: "if" }): void {
     this.#value(s.c);
     this.#c.if();
-    this.#labels.push(undefined);
+    this.#enter();
     this.list(s.then);
     if (s.else.length > 0) {
       this.#c.else();
       this.list(s.else);
     }
-    this.#labels.pop();
+    this.#around--;
     this.#c.end();
   }
 
   #depth(label: Label): number {
-    const at = this.#labels.lastIndexOf(label);
-    assert(at >= 0, "branch to a label that is not around it");
-    return this.#labels.length - 1 - at;
+    const at = this.#labels.get(label);
+    assert(at !== undefined && at < this.#around, "branch to a label that is not around it");
+    return this.#around - 1 - at;
   }
 
   #br(s: Stmt & { k: "br" }): void {
@@ -167,7 +174,7 @@ class Emitter {
     const c = this.#c;
     const n = s.cases.length;
     for (let i = 0; i < n + 2; i++) c.block();
-    this.#labels.push(...Array.from({ length: n + 2 }, () => undefined));
+    this.#around += n + 2;
     this.#value(s.on);
     c.brTable(
       s.cases.map((_, i) => i),
@@ -175,12 +182,12 @@ class Emitter {
     );
     [...s.cases, s.other].forEach((body, i) => {
       c.end();
-      this.#labels.pop();
+      this.#around--;
       this.list(body);
       if (i < n) c.br(n - i);
     });
     c.end();
-    this.#labels.pop();
+    this.#around--;
   }
 
   #call(s: Stmt & { k: "call" }): void {

@@ -39,6 +39,12 @@ export interface FlagVariables {
   readonly kind: KeptVariable;
 }
 
+/** A flag variable that is to get a constant. */
+export interface FlagConstant {
+  readonly v: KeptVariable;
+  readonly e: Expr;
+}
+
 /** Routines about flags, which become part of the region. */
 const INLINED: ReadonlySet<Routine> = new Set([getCf, getOf, getAf, getArithmetic, getCondition, setArithmetic]);
 
@@ -88,7 +94,9 @@ export abstract class FlagSem extends KeptSem {
 
   protected override instruction(meaning: () => void, instead: (why: NotInlinable) => void): void {
     const [known, late] = [this.#knownFlags, this.#latest ?? this.#late];
+    const constants = this.#constants;
     super.instruction(meaning, (why) => {
+      this.#constants = constants;
       this.#knownFlags = known;
       this.#late = late;
       this.#latest = undefined;
@@ -97,21 +105,44 @@ export abstract class FlagSem extends KeptSem {
     });
   }
 
-  /** Puts the flags as they were before the instruction into their variables: before control may leave. */
-  protected settleFlags(): void {
+  /**
+   * Puts the flags as they were before the instruction into their variables: before control may leave. Those that are constants are left
+   * to whoever leaves: → them.
+   */
+  protected settleForExit(): readonly FlagConstant[] {
     const late = this.#late;
     this.#late = undefined;
+    this.#defersConstants = true;
     late?.();
+    this.#defersConstants = false;
+    return this.#constants;
+  }
+  #constants: readonly FlagConstant[] = [];
+  #defersConstants = false;
+
+  /** Puts all flags into their variables, with what the instruction has set so far, which is then part of the state. */
+  protected settleAllFlags(): void {
+    const [late, latest] = [this.#late, this.#latest];
+    this.#late = undefined;
+    this.#latest = undefined;
+    if (this.#constants.length > 0) this.#settleConstants();
+    late?.();
+    if (latest === undefined) return;
+    latest();
+    this.noteChange();
   }
 
-  /** The same with what the instruction has set so far, which is then part of the state. */
-  protected settleAllFlags(): void {
-    this.settleFlags();
-    if (this.#latest === undefined) return;
-    this.#late = this.#latest;
-    this.#latest = undefined;
-    this.settleFlags();
-    this.noteChange();
+  #settleConstants(): void {
+    const constants = this.#constants;
+    this.#constants = [];
+    for (const { v, e } of constants) super.set(v, e);
+  }
+
+  #assign(v: KeptVariable, e: Expr): void {
+    if (this.#constants.some((c) => c.v === v)) this.#constants = this.#constants.filter((c) => c.v !== v);
+    if (!this.#defersConstants || e.op !== "const") return this.assignNow(v, e);
+    this.assume(v, e);
+    this.#constants = [...this.#constants, { v, e }];
   }
 
   protected override forgetValues(): void {
@@ -162,9 +193,9 @@ export abstract class FlagSem extends KeptSem {
 
   #setPair(kind: "subtract" | "add", width: number, a: Expr, b: Expr, result: Expr): void {
     this.#set({ kind, width, a, b, result }, (f) => {
-      this.assignNow(f.a, a);
-      this.assignNow(f.b, b);
-      this.assignNow(f.kind, this.i32(this.#kind(KIND[kind], width, true)));
+      this.#assign(f.a, a);
+      this.#assign(f.b, b);
+      this.#assign(f.kind, this.i32(this.#kind(KIND[kind], width, true)));
     });
   }
 
@@ -179,9 +210,9 @@ export abstract class FlagSem extends KeptSem {
   override flagsLogic(width: number, value: Expr): void {
     const result = this.zext(value, width);
     this.#set({ kind: "logic", width, result }, (f) => {
-      this.assignNow(f.a, result);
-      this.assignNow(f.b, this.i64(0));
-      this.assignNow(f.kind, this.i32(this.#kind(KIND.subtract, width, true)));
+      this.#assign(f.a, result);
+      this.#assign(f.b, this.i64(0));
+      this.#assign(f.kind, this.i32(this.#kind(KIND.subtract, width, true)));
     });
   }
 
@@ -193,8 +224,8 @@ export abstract class FlagSem extends KeptSem {
     const isConstant = [cf, of, af].every((e) => e.op === "const");
     if (how && !isConstant) return this.#deferExplicit(width, how, { cf, of, af });
     this.#set({ kind: "explicit", width, result, cf, of, af }, (f) => {
-      this.assignNow(f.result, result);
-      this.assignNow(f.kind, this.#explicitKind(this.i32(this.#kind(KIND.explicit, width, false)), cf, of, af));
+      this.#assign(f.result, result);
+      this.#assign(f.kind, this.#explicitKind(this.i32(this.#kind(KIND.explicit, width, false)), cf, of, af));
     });
   }
 
@@ -204,10 +235,10 @@ export abstract class FlagSem extends KeptSem {
     if (!known) this.#ways.set(how.text, { number, how });
     const [result, ...others] = how.leaves as [Expr, ...Expr[]];
     this.#set({ kind: "explicit", width, result, ...flags }, (f) => {
-      this.assignNow(f.result, result);
+      this.#assign(f.result, result);
       const places = [f.a, f.b, f.c] as const;
-      others.forEach((e, i) => this.assignNow(places[i as 0], e.type === "i32" ? this.extU(e) : e));
-      this.assignNow(f.kind, this.i32(this.#kind(number, width, false) | DEFERRED));
+      others.forEach((e, i) => this.#assign(places[i as 0], e.type === "i32" ? this.extU(e) : e));
+      this.#assign(f.kind, this.i32(this.#kind(number, width, false) | DEFERRED));
     });
   }
 
@@ -267,8 +298,8 @@ export abstract class FlagSem extends KeptSem {
     const flips = this.and(this.#stateKind(), (1 << KIND_BIT.sfFlip) | (1 << KIND_BIT.pfFlip));
     const kind = this.#explicitKind(this.or(flips, KIND.explicit), cf, of, af);
     this.#set(undefined, (f) => {
-      this.assignNow(f.result, result);
-      this.assignNow(f.kind, kind);
+      this.#assign(f.result, result);
+      this.#assign(f.kind, kind);
     });
   }
 

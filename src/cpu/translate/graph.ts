@@ -245,8 +245,13 @@ class Discovery {
     const at = new Map(order.map((delta, i) => [delta, i]));
     const drafts = order.map((delta) => this.#block(delta, at));
     const returns = returnPoints(drafts, at);
-    const blocks = drafts.map((b, i) => ({ ...b, successors: successorsOf(b, at, returns.get(i) ?? []) }));
-    const used = new Set(blocks.flatMap((b) => b.instructions.flatMap((i) => [i.delta >> 12, (i.delta + i.length - 1) >> 12])));
+    const blocks = drafts.map(({ delta, instructions, flow }, i): Block => {
+      return { delta, instructions, flow, successors: successorsOf(drafts[i]!, at, returns.get(i) ?? []) };
+    });
+    const used = new Set<number>();
+    for (const { instructions } of blocks) {
+      for (const i of instructions) used.add(i.delta >> 12).add((i.delta + i.length - 1) >> 12);
+    }
     const pages = [...this.#pages].filter(([page]) => used.has(page)).map(([page, host]) => ({ pages: page, host }));
     const isEntry = ({ delta, instructions: [i] }: Omit<Block, "successors">): boolean =>
       (this.#isHot(delta) || this.#targets.has(delta)) && (i === undefined || !crossesPage(i));
@@ -281,7 +286,9 @@ class Discovery {
 
   #ranges(blocks: readonly Block[]): CodeRange[] {
     const ranges: { delta: number; length: number }[] = [];
-    const spans = blocks.flatMap((b) => b.instructions.flatMap((i) => this.#spansOf(i))).sort((a, b) => a.delta - b.delta);
+    const spans: CodeRange[] = [];
+    for (const { instructions } of blocks) for (const i of instructions) spans.push(...this.#spansOf(i));
+    spans.sort((a, b) => a.delta - b.delta);
     for (const { delta, length } of spans) {
       const last = ranges.at(-1);
       const joins = last !== undefined && delta <= last.delta + last.length && delta >> 12 === last.delta >> 12;

@@ -1,12 +1,13 @@
 // The vocabulary with registers in locals: what a meaning loads from the processor's state comes from a variable of the region, and
-// what it stores goes into one, at the end of the instruction.
+// what it stores goes into one, at the end of the instruction. Outside of small loops registers stay in the state: a value that passes
+// through a local costs a move at each of the many ways out, which takes more code than storing it once.
 //
 // Values are known along straight lines: a register that has just been written is its expression, not a variable to be read again.
 import { assert } from "../../support/assert.ts";
 import type { Expr, Label, Stmt, Type } from "../ir/types.ts";
 import { Sem, type World } from "../isa/sem.ts";
-import { GPR64, RIP_PAGE, XMM, ZERO } from "../state.ts";
-import { KEPT_NUMBER, KeptSet, type KeptVariable, noValues } from "./kept-variables.ts";
+import { RIP_PAGE, ZERO } from "../state.ts";
+import { KEPT_NUMBER, KeptSet, type KeptVariable, KeptVariables, noValues, RESIDENT } from "./kept-variables.ts";
 import { bitsOf } from "./known-bits.ts";
 import { isKept, type Register, registerAt } from "./state-slots.ts";
 
@@ -25,14 +26,10 @@ export function notInlinable(why: string): NotInlinable {
 /** Parameters of a region's function: record, base, budget. Its results are the next record and what is left of the budget. */
 const SIGNATURE = { name: "region", params: ["i32", "i32", "i32"], result: undefined, faults: true } as const;
 
-/** The variables that stand for the processor's state within a region. */
-export class KeptVariables {
-  readonly gpr: (KeptVariable | undefined)[] = [];
-  readonly xmm: (KeptVariable | undefined)[] = [];
-  /** In the order of their first use. */
-  readonly used: { readonly v: KeptVariable; readonly offset: number }[] = [];
-  readonly dirty: KeptSet = new KeptSet();
-}
+/** The operator that loads a kept variable from the state. */
+export const loadOf = ({ type }: KeptVariable): string => `${type}.load`;
+/** The operator that stores a kept variable in the state. */
+export const storeOf = ({ type }: KeptVariable): string => `${type}.store`;
 
 const isJump = (s: Stmt): boolean => (s.k === "br" && s.c === undefined) || s.k === "ret";
 
@@ -44,7 +41,12 @@ export function endsInJump(list: readonly Stmt[]): boolean {
 
 /** Sem over variables. */
 export abstract class KeptSem extends Sem {
+  /** What the whole region keeps: the flags. */
   readonly kept: KeptVariables = new KeptVariables();
+  /** Registers that the loop around the present place keeps; undefined where they stay in the state. */
+  protected loopVariables: KeptVariables | undefined;
+  /** Locals for registers, which all loops share, by number. */
+  readonly #locals: (KeptVariable | undefined)[] = [];
   readonly #base: Expr;
   /** Offsets in the state of addresses that were computed from the base. */
   readonly #offsets = new Map<Expr, number>();
@@ -83,7 +85,7 @@ export abstract class KeptSem extends Sem {
   /** Writes what the instruction has changed. */
   protected commit(): void {
     if (this.#pending.size === 0) return;
-    for (const [v, e] of this.#pending) super.set(v, e);
+    for (const [v, e] of this.#pending) this.#put(v, e);
     this.#pending.clear();
     this.#committed = this.#everCommitted = true;
   }
@@ -155,16 +157,29 @@ export abstract class KeptSem extends Sem {
   }
 
   #gpr(n: number): KeptVariable {
-    return (this.kept.gpr[n] ??= this.keep("i64", n * 8, KEPT_NUMBER.gpr + n, GPR64[n]!));
+    const loop = this.loopVariables;
+    return loop ? (loop.gpr[n] ??= this.#keepIn(loop, RESIDENT.gpr[n]!)) : RESIDENT.gpr[n]!;
   }
 
   #xmm(n: number): KeptVariable {
-    return (this.kept.xmm[n] ??= this.keep("v128", XMM + n * 16, KEPT_NUMBER.xmm + n, `xmm${n}`));
+    const loop = this.loopVariables;
+    return loop ? (loop.xmm[n] ??= this.#keepIn(loop, RESIDENT.xmm[n]!)) : RESIDENT.xmm[n]!;
+  }
+
+  #keepIn(loop: KeptVariables, { type, number, name, resident: offset = 0 }: KeptVariable): KeptVariable {
+    const v = (this.#locals[number] ??= this.number(type, number, name ?? ""));
+    loop.used.push({ v, offset });
+    return v;
   }
 
   /** The variable's present value. */
   protected value(v: KeptVariable): Expr {
-    return (this.#known[v.number] ??= this.get(v));
+    return (this.#known[v.number] ??= v.resident === undefined ? this.get(v) : this.loadSlot(loadOf(v), v.resident));
+  }
+
+  #put(v: KeptVariable, e: Expr): void {
+    if (v.resident === undefined) super.set(v, e);
+    else this.storeSlot(storeOf(v), v.resident, e);
   }
 
   /** Gives the variable a value: at the end of the instruction, or at once where that depends on a condition. */
@@ -174,21 +189,27 @@ export abstract class KeptSem extends Sem {
     this.#note(v);
     if (this.#scopes.length === this.#level) this.#pending.set(v, e);
     else {
-      super.set(v, e);
+      this.#put(v, e);
       this.#committed = this.#everCommitted = true;
     }
   }
 
   #note(v: KeptVariable): void {
-    this.kept.dirty.add(v);
+    if (v.number < KEPT_NUMBER.gpr) this.kept.dirty.add(v);
+    else this.loopVariables?.dirty.add(v);
     this.#scope.add(v);
+  }
+
+  /** Lets the variable's value be known; whoever calls this sees to it that the variable has it where anybody looks. */
+  protected assume(v: KeptVariable, e: Expr): void {
+    this.#known[v.number] = e;
+    this.#note(v);
   }
 
   /** Lets the instruction's writes be known without making them part of it: for what is written before its end. */
   protected assignNow(v: KeptVariable, e: Expr): void {
-    this.#known[v.number] = e;
-    this.#note(v);
-    super.set(v, e);
+    this.assume(v, e);
+    this.#put(v, e);
   }
 
   // ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -362,7 +383,15 @@ export abstract class KeptSem extends Sem {
   // ── smaller code ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   override zext(a: Expr, width: number): Expr {
-    return width < 64 && bitsOf(a) <= width ? a : super.zext(a, width);
+    if (width < 64 && bitsOf(a) <= width) return a;
+    // One move, where a mask of 32 bits would have to be loaded first.
+    return width === 32 ? this.extU(this.wrap(a)) : super.zext(a, width);
+  }
+
+  /** A negative constant is added: V8's baseline compiler has no subtraction of constants. */
+  override sub(a: Expr, b: Expr | number | bigint): Expr {
+    const n = typeof b !== "object" ? b : b.op === "const" ? b.imm : undefined;
+    return typeof n === "number" || typeof n === "bigint" ? this.add(a, -n) : super.sub(a, b);
   }
 
   protected override pure(name: string, type: Type, args: readonly Expr[]): Expr {

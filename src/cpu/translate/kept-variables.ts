@@ -1,10 +1,13 @@
 // The variables that a region keeps, numbered, so that sets of them and values by them are cheap to copy: that happens at every branch.
-import type { Expr, Variable } from "../ir/types.ts";
+import type { Expr, Type, Variable } from "../ir/types.ts";
+import { GPR64, XMM } from "../state.ts";
 
 /** A variable that stands for a part of the processor's state within a region. */
 export interface KeptVariable extends Variable {
   /** 0 to MOST_KEPT - 1. */
   readonly number: number;
+  /** Where the state has it, if it stays there: it is no local then. */
+  readonly resident?: number;
 }
 
 /** Numbers of flags, general registers and XMM registers begin here. */
@@ -19,6 +22,33 @@ export type KnownValues = (Expr | undefined)[];
 export function noValues(): KnownValues {
   return new Array<Expr | undefined>(MOST_KEPT).fill(undefined);
 }
+
+const residents = (
+  count: number,
+  type: Type,
+  offsetOf: (n: number) => number,
+  first: number,
+  nameOf: (n: number) => string,
+): KeptVariable[] =>
+  Array.from({ length: count }, (_, n) => ({ type, index: -1, number: first + n, name: nameOf(n), resident: offsetOf(n) }));
+
+/** The registers where the state has them. */
+export const RESIDENT: { readonly gpr: readonly KeptVariable[]; readonly xmm: readonly KeptVariable[] } = {
+  gpr: residents(
+    16,
+    "i64",
+    (n) => n * 8,
+    KEPT_NUMBER.gpr,
+    (n) => GPR64[n]!,
+  ),
+  xmm: residents(
+    16,
+    "v128",
+    (n) => XMM + n * 16,
+    KEPT_NUMBER.xmm,
+    (n) => `xmm${n}`,
+  ),
+};
 
 /** A set of kept variables. */
 export class KeptSet {
@@ -49,4 +79,13 @@ export class KeptSet {
 
 function forget(known: KnownValues, bits: number, first: number): void {
   for (let left = bits; left !== 0; left &= left - 1) known[first + 31 - Math.clz32(left & -left)] = undefined;
+}
+
+/** What some part of a region keeps in locals. */
+export class KeptVariables {
+  readonly gpr: (KeptVariable | undefined)[] = [];
+  readonly xmm: (KeptVariable | undefined)[] = [];
+  /** In the order of their first use. */
+  readonly used: { readonly v: KeptVariable; readonly offset: number }[] = [];
+  readonly dirty: KeptSet = new KeptSet();
 }

@@ -1,31 +1,39 @@
 // A region as one routine: blocks in structured control flow, entry with its checks, exits that store what was kept in locals.
 //
 //   done ┌─ checks: pages, segments; else next = the copy of the entry's record
-//        │  load what the region uses
-//        │  leave ┌─ exit ┌─ root: to the entry's block, and to whatever else is reached by number
-//        │        │       │  the blocks
-//        │        │       └─ at ≠ an address in the region that execution goes on from
+//        │  load the flags
+//        │  leave ┌─ exit ┌─ loop… ┌─ pad… ┌─ root: to the entry's block, and to whatever else is reached by number
+//        │        │       │        │       │  the blocks
+//        │        │       │        │       └─
+//        │        │       │        └─ at = the address in the region that execution goes on from
+//        │        │       └─ store the registers that the loop changed
 //        │        └─ target: its linear address
-//        │  store what the region changed
+//        │  store the flags
 //        │  next = enter(target)
 //        └─ → next, budget
+//
+// Each way out has a pad of its own, where nothing else leads: V8's baseline compiler emits moves of all locals at a branch to where
+// others lead too, and does so on the way that is taken.
 import { hostFunction } from "../ir/builder.ts";
 import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
 import { children } from "../ir/liveness.ts";
 import { ENTRY_USED, JUMP_CACHE, RECORD } from "../engine/layout.ts";
 import { codePage, enter, jumpSlot } from "../engine/lookup.ts";
 import { SEEN } from "../engine/region-shape.ts";
-import type { Handler } from "../isa/handlers.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
 import { SEG } from "../isa/sem.ts";
 import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
+import { isCalledByChoice, keepsToItself, mayWrite } from "./called.ts";
 import type { Block, RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
-import { notInlinable } from "./kept-sem.ts";
+import type { FlagConstant } from "./flag-sem.ts";
+import { loadOf, notInlinable, storeOf } from "./kept-sem.ts";
+import { KeptVariables } from "./kept-variables.ts";
 import { type InstructionPart, NO_PARAMETERS, type RegionParameters } from "./parameters.ts";
 import { LEAVE, type LeaveCause, RegionSem } from "./region-sem.ts";
-import { irreducibleEdges, structure, type Structure } from "./structure.ts";
+import { type IndirectMap, nodeOf, ROOT, throughRoot } from "./rooted-flow.ts";
+import { structure, type Structure } from "./structure.ts";
 
 /** The complete handler of a record, in the interpreter's module: (record, base) → next record, or 0. */
 export const complete: HostFunction = hostFunction("complete", ["i32", "i32"], "i32");
@@ -40,6 +48,33 @@ const BACK = { instructions: 0xffff, cause: 16 } as const;
 const MAX_STATEMENTS = 160;
 /** … of the x87, whose ways beside the ordinary one are many. */
 const MAX_X87_STATEMENTS = 400;
+
+/** Instructions of a loop, at most, whose registers are kept in locals. */
+const MOST_IN_LOOP = 200;
+
+/** A loop that keeps registers in locals. */
+interface Loop {
+  readonly kept: KeptVariables;
+  /** Leads to where its registers are stored, and out. */
+  readonly exit: Label;
+}
+
+/** A way out of the region: where execution goes on, and what was not executed of the block (BACK). */
+interface Pad {
+  readonly label: Label;
+  readonly delta: number;
+  readonly back: number;
+  readonly loop: Loop | undefined;
+  /** What flag variables still have to get. */
+  readonly flags: readonly FlagConstant[];
+}
+
+/** A list that stores what is kept, or loads it, filled in when it is known what that is. */
+interface Late {
+  readonly body: Stmt[];
+  readonly loop: Loop | undefined;
+  readonly withFlags: boolean;
+}
 
 /** A region ready to be emitted. */
 export interface RegionBody {
@@ -58,13 +93,6 @@ export interface RegionBody {
 export function buildRegion(graph: RegionGraph, world: World, parameters: RegionParameters = NO_PARAMETERS): RegionBody {
   return new RegionBuilder(graph, world, parameters).build();
 }
-
-/** Largest distance that the map of indirect targets spans, in bytes. */
-const MAP_BYTES = 0x2000;
-
-/** Nodes of the structure: the root, then the blocks. */
-const ROOT = 0;
-const nodeOf = (block: number): number => block + 1;
 
 class RegionBuilder extends RegionSem {
   readonly #graph: RegionGraph;
@@ -99,9 +127,11 @@ class RegionBuilder extends RegionSem {
   readonly #side: Expr;
   readonly #called: GuestInstruction[] = [];
   readonly #reasons: string[] = [];
-  /** Lists that store and load everything kept, filled in when it is known what that is. */
-  readonly #spills: Stmt[][] = [];
-  readonly #reloads: Stmt[][] = [];
+  readonly #spills: Late[] = [];
+  readonly #reloads: Late[] = [];
+  readonly #pads: Pad[] = [];
+  /** Loops that keep registers, by their headers. */
+  readonly #loops = new Map<number, Loop>();
   #block!: Block;
   #index = 0;
   #executed = 0;
@@ -115,7 +145,7 @@ class RegionBuilder extends RegionSem {
     this.#successors = flow.successors;
     this.#byNumber = flow.byNumber;
     this.#map = flow.map;
-    this.#structure = structure(this.#successors);
+    this.#structure = structure(this.#successors, [0, ...graph.blocks.map((b) => b.instructions.length)], MOST_IN_LOOP);
     this.#forward = this.#successors.map(() => ({ kind: "block" }) as const);
     this.#again = this.#successors.map(() => ({ kind: "loop" }) as const);
     this.#next = { type: "i32", index: 0 };
@@ -144,15 +174,16 @@ class RegionBuilder extends RegionSem {
     });
     const tail = this.#tail();
     const checks = this.#checks();
-    for (const list of this.#spills) list.push(...this.collect(() => this.#spill()));
-    for (const list of this.#reloads) list.push(...this.collect(() => this.#reload()));
+    const padded = this.#padded(blocks);
+    for (const { body, loop, withFlags } of this.#spills) body.push(...this.collect(() => this.#spill(loop, withFlags)));
+    for (const { body, loop, withFlags } of this.#reloads) body.push(...this.collect(() => this.#reload(loop, withFlags)));
     for (const { body: list, build } of this.#late) list.push(...this.collect(build));
-    const exit: Stmt = { k: "block", label: this.#exit, body: blocks };
+    const exit: Stmt = { k: "block", label: this.#exit, body: padded };
     const leave: Stmt = { k: "block", label: this.#leave, body: [exit, ...tail.target] };
     const done: Stmt = {
       k: "block",
       label: this.#done,
-      body: [...checks, ...this.collect(() => this.#reload()), leave, ...tail.store],
+      body: [...checks, ...this.collect(() => this.#reload(undefined, true)), leave, ...tail.store],
     };
     this.append([done]);
     return {
@@ -164,19 +195,63 @@ class RegionBuilder extends RegionSem {
     };
   }
 
+  /** The blocks, with the ways out around them. */
+  #padded(blocks: Stmt[]): Stmt[] {
+    let list = blocks;
+    for (const { label, delta, back, loop, flags } of this.#pads) {
+      const out = this.collect(() => {
+        for (const { v, e } of flags) this.set(v, e);
+        this.#setExit(delta, back);
+        this.br(loop?.exit ?? this.#exit);
+      });
+      list = [{ k: "block", label, body: list }, ...out];
+    }
+    for (const loop of this.#loops.values()) {
+      const out = this.collect(() => {
+        this.#spillHere(loop, false);
+        this.br(this.#exit);
+      });
+      list = [{ k: "block", label: loop.exit, body: list }, ...out];
+    }
+    return list;
+  }
+
+  /** Leaves the region, when `c`. */
+  #out(delta: number, back: number, loop: Loop | undefined, { c, flags = [] }: { c?: Expr | undefined; flags?: Pad["flags"] } = {}): void {
+    const label: Label = { kind: "block" };
+    this.#pads.push({ label, delta, back, loop, flags });
+    this.br(label, c);
+  }
+
   // ── control flow ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #tree(n: number): void {
     const merges = this.#structure.children[n]!.filter((c) => this.#structure.isMerge[c]);
     if (!this.#structure.isLoopHeader[n]) return this.#within(n, merges, 0);
+    const loop = this.#loopOf(n);
+    if (loop && this.#structure.loop[n] === n) this.#reloadHere(loop, false);
     const list = this.nested(() => {
       this.forgetValues();
+      const isOver = this.ltS(this.get(this.#budget), 0);
       // Whoever leads to the root says where that is.
-      if (n !== ROOT) this.#setExit(this.#graph.blocks[n - 1]!.delta, 0);
-      this.br(this.#exit, this.ltS(this.get(this.#budget), 0));
+      if (n === ROOT) this.br(loop?.exit ?? this.#exit, isOver);
+      else this.#out(this.#graph.blocks[n - 1]!.delta, 0, loop, { c: isOver });
       this.#within(n, merges, 0);
     });
     this.append([{ k: "loop", label: this.#again[n]!, body: list }]);
+  }
+
+  /** The loop that a node is in, if it keeps registers. */
+  #loopOf(n: number): Loop | undefined {
+    const header = this.#structure.loop[n]!;
+    if (header === -1) return undefined;
+    let loop = this.#loops.get(header);
+    if (!loop) this.#loops.set(header, (loop = { kept: new KeptVariables(), exit: { kind: "block" } }));
+    return loop;
+  }
+
+  get #loop(): Loop | undefined {
+    return this.#loopOf(this.#index);
   }
 
   /** The block in front of the merges that it dominates, the last of which stands outermost. */
@@ -232,6 +307,7 @@ class RegionBuilder extends RegionSem {
     this.#index = n;
     this.#block = this.#graph.blocks[n - 1]!;
     this.#executed = executed;
+    this.loopVariables = this.#loopOf(n)?.kept;
   }
 
   #meaning({ handler }: GuestInstruction): void {
@@ -261,7 +337,8 @@ class RegionBuilder extends RegionSem {
   }
 
   #toNode(to: number, delta: number): void {
-    const { position, isMerge } = this.#structure;
+    const { position, isMerge, loop } = this.#structure;
+    if (loop[to] !== loop[this.#index]) this.#spillHere(this.#loop, false);
     if (this.#byNumber.has(to)) {
       this.#setExit(delta, 0);
       this.set(this.#way, this.i32(this.#ways.indexOf(to)));
@@ -273,14 +350,13 @@ class RegionBuilder extends RegionSem {
 
   /** The target's code here, where nothing else leads to it. */
   #inside(to: number): void {
-    const [index, block, executed, current] = [this.#index, this.#block, this.#executed, this.current];
+    const [index, block, executed, current, kept] = [this.#index, this.#block, this.#executed, this.current, this.loopVariables];
     this.#tree(to);
-    [this.#index, this.#block, this.#executed, this.current] = [index, block, executed, current];
+    [this.#index, this.#block, this.#executed, this.current, this.loopVariables] = [index, block, executed, current, kept];
   }
 
   #toOutside(delta: number): void {
-    this.#setExit(delta, 0);
-    this.br(this.#exit);
+    this.#out(delta, 0, this.#loop);
     this.noteDead();
   }
 
@@ -300,6 +376,7 @@ class RegionBuilder extends RegionSem {
     for (const likely of (flow.kind === "indirect" && flow.likely) || []) {
       if (this.#graph.at.has(likely)) this.if(this.eq(linear, this.linearOfDelta(likely)), () => this.toDelta(likely));
     }
+    this.#spillHere(this.#loop, false);
     if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
     this.set(this.#target, linear);
     this.set(this.#back, this.i32(0));
@@ -326,11 +403,10 @@ class RegionBuilder extends RegionSem {
   override atInstruction(c?: Expr, cause: LeaveCause = LEAVE.instruction): void {
     if (this.isDead || (c?.op === "const" && c.imm === 0)) return;
     this.requireUnchanged();
-    this.settleFlags();
+    const flags = this.settleForExit();
     const left = this.#block.instructions.length - this.#executed;
-    this.#setExit(this.current.delta, left | (cause << BACK.cause));
     const isAlways = c === undefined || c.op === "const";
-    this.br(this.#exit, isAlways ? undefined : c);
+    this.#out(this.current.delta, left | (cause << BACK.cause), this.#loop, { c: isAlways ? undefined : c, flags });
     if (isAlways) this.noteDead();
   }
 
@@ -362,14 +438,14 @@ class RegionBuilder extends RegionSem {
     const side = this.add(this.#side, this.#mapAt + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     const isSeparate = goesOn && keepsToItself(i.handler);
     if (isSeparate) this.#storeAddress(i);
-    else this.#list(this.#spills);
+    else this.#spillHere(this.#loop, true);
     this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
     this.storeSlot("i32.store", slot("currentRecord"), side);
     const next = this.callUnchecked(complete, side, this.base());
     this.forgetUnit();
     const left = this.#block.instructions.length - this.#executed - 1;
     const leave = (): void => {
-      if (isSeparate) this.#list(this.#spills);
+      if (isSeparate) this.#spillHere(this.#loop, true);
       if (left > 0) this.set(this.#budget, this.add(this.get(this.#budget), left));
       this.#count("regionHandlerExits");
       this.set(this.#next, next);
@@ -384,11 +460,12 @@ class RegionBuilder extends RegionSem {
     this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.#side, SEEN.stale)) : isElsewhere, leave);
     if (isSeparate) return;
     this.forgetValues();
-    this.#list(this.#reloads);
+    this.#reloadHere(this.#loop, true);
   }
 
   /** Stores the registers that a called instruction finds its operand with. */
   #storeAddress({ base, index }: GuestInstruction): void {
+    if (!this.#loop) return;
     for (const offset of [base, index]) {
       if (offset !== ZERO && offset !== RIP_PAGE) this.storeSlot("i64.store", offset, this.reg(offset >> 3, 64));
     }
@@ -405,10 +482,19 @@ class RegionBuilder extends RegionSem {
   }
   readonly #late: { readonly body: Stmt[]; readonly build: () => void }[] = [];
 
-  #list(lists: Stmt[][]): void {
+  /** Stores what a loop keeps, and the flags if they are to be. */
+  #spillHere(loop: Loop | undefined, withFlags: boolean): void {
+    if (loop || withFlags) this.#spills.push({ body: this.#laterList(), loop, withFlags });
+  }
+
+  #reloadHere(loop: Loop | undefined, withFlags: boolean): void {
+    this.#reloads.push({ body: this.#laterList(), loop, withFlags });
+  }
+
+  #laterList(): Stmt[] {
     const body: Stmt[] = [];
-    lists.push(body);
     this.append([{ k: "block", label: { kind: "block" }, body }]);
+    return body;
   }
 
   // ── entry and exits ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -426,7 +512,7 @@ class RegionBuilder extends RegionSem {
       });
     });
     const store = this.collect(() => {
-      this.#list(this.#spills);
+      this.#spillHere(undefined, true);
       this.if(this.#isRefused(), () => {
         this.storeSlot("i64.store", slot("ripPage"), this.add(this.#origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
         this.set(this.#next, this.#copy);
@@ -512,95 +598,22 @@ class RegionBuilder extends RegionSem {
     return flat ? this.and(e, this.not(this.loadSlot("i64.load", SEG_BASE + segment * 8))) : e;
   }
 
-  #reload(): void {
-    for (const { v, offset } of this.kept.used) {
-      this.set(v, this.loadSlot(v.type === "i64" ? "i64.load" : v.type === "i32" ? "i32.load" : "v128.load", offset));
-    }
-    this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+  #reload(loop: Loop | undefined, withFlags: boolean): void {
+    const lists = [...(loop?.kept.used ?? []), ...(withFlags ? this.kept.used : [])];
+    for (const { v, offset } of lists) this.set(v, this.loadSlot(loadOf(v), offset));
+    if (withFlags) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
   }
 
-  #spill(): void {
+  #spill(loop: Loop | undefined, withFlags: boolean): void {
     this.forgetValues();
-    const flags = this.flagVariables;
-    for (const { v, offset } of this.kept.used) {
-      if (!this.kept.dirty.has(v) || v === flags?.result || v === flags?.a || v === flags?.b || v === flags?.kind) continue;
-      this.storeSlot(v.type === "i64" ? "i64.store" : "v128.store", offset, this.get(v));
+    for (const { v, offset } of loop?.kept.used ?? []) {
+      if (loop?.kept.dirty.has(v)) this.storeSlot(storeOf(v), offset, this.get(v));
     }
-    if (!flags || !this.kept.dirty.has(flags.kind)) return;
+    const flags = this.flagVariables;
+    if (!withFlags || !flags || !this.kept.dirty.has(flags.kind)) return;
     for (const { offset, e } of this.flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
     this.forgetValues();
   }
-}
-
-/** Instructions whose complete handler is as good. */
-function isCalledByChoice({ form, repeat }: Handler): boolean {
-  return form.attributes.has("mmx") || repeat !== "";
-}
-
-/** Instructions that read flags, XMM registers or rDI although no operand says so. */
-const READS_MORE = /^(FCMOV|FX|X|MASKMOVQ)/;
-
-/** x87 and MMX instructions without a general register or flags among their operands touch nothing that a region keeps. */
-function keepsToItself({ form, operands, instruction }: Handler): boolean {
-  if (!form.attributes.has("fpu") && !form.attributes.has("mmx")) return false;
-  const isOwn = operands.every(({ kind }) => kind === "mem" || kind === "mm" || kind === "st" || kind === "imm");
-  return isOwn && instruction.flags.size === 0 && !READS_MORE.test(instruction.name);
-}
-
-/** Whether the region's own code may be other than it was behind an instruction. */
-function mayWrite(h: Handler): boolean {
-  return !keepsToItself(h) || h.operands.some(({ kind, access }) => kind === "mem" && access !== "r");
-}
-
-/** Which deltas the root knows: byte n is for `from` + n, 0 or the number of a way, plus 1. */
-interface IndirectMap {
-  readonly from: number;
-  readonly bytes: Uint8Array;
-}
-
-/** How control flows when some blocks are reached by number. */
-interface RootedFlow {
-  readonly ways: readonly number[];
-  readonly successors: readonly (readonly number[])[];
-  readonly byNumber: ReadonlySet<number>;
-  readonly map: IndirectMap;
-}
-
-/**
- * Puts a root in front of the entries. What keeps the graph from being structured is reached by way of the root as well: blocks in
- * the middle of loops that something outside leads to. Indirect jumps lead to the root when one of its ways may be their target.
- */
-function throughRoot(graph: RegionGraph): RootedFlow {
-  const ways = graph.entries.map(nodeOf);
-  const map = indirectMap(graph);
-  const isIndirect = ({ flow }: Block): boolean => flow.kind === "indirect" || flow.kind === "return";
-  const byNumber = new Set<number>();
-  for (;;) {
-    const edges = (b: Block): number[] => {
-      const direct = b.successors.map(nodeOf).map((to) => (byNumber.has(to) ? ROOT : to));
-      return isIndirect(b) && map.bytes.length > 0 ? [...direct, ROOT] : direct;
-    };
-    const successors = [[...ways], ...graph.blocks.map(edges)];
-    const stray = irreducibleEdges(successors).map(([, to]) => to);
-    if (stray.length === 0) return { ways, successors, byNumber, map };
-    for (const to of stray) {
-      byNumber.add(to);
-      if (!ways.includes(to)) ways.push(to);
-    }
-  }
-}
-
-/** The entries as targets of indirect jumps, if there are any such jumps and others than where the region begins. */
-function indirectMap(graph: RegionGraph): IndirectMap {
-  const deltas = graph.entries.map((n) => graph.blocks[n]!.delta);
-  const from = Math.min(...deltas);
-  const length = Math.max(...deltas) - from + 1;
-  const isUsed = graph.blocks.some(({ flow }) => flow.kind === "indirect" || flow.kind === "return");
-  if (!isUsed || deltas.length < 2 || length > MAP_BYTES) return { from: 0, bytes: new Uint8Array(0) };
-  // In whole records, since records follow.
-  const bytes = new Uint8Array(Math.ceil(length / RECORD.size) * RECORD.size);
-  deltas.forEach((delta, n) => (bytes[delta - from] = n + 1));
-  return { from, bytes };
 }
 
 function size(list: readonly Stmt[]): number {

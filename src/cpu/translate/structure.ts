@@ -13,6 +13,8 @@ export interface Structure {
   readonly isLoopHeader: readonly boolean[];
   /** Reached by more than one forward edge. */
   readonly isMerge: readonly boolean[];
+  /** For nodes in a loop that is small enough, the header of the outermost such loop; -1 for others. */
+  readonly loop: readonly number[];
 }
 
 /** Reverse postorder of what the entry reaches. */
@@ -101,9 +103,39 @@ function analyse(successors: Successors): Analysis {
   return { order, position, predecessors, idom: dominators(order, position, predecessors) };
 }
 
-/** The structure of a reducible graph. */
-export function structure(successors: Successors): Structure {
-  const { order, position, predecessors, idom } = analyse(successors);
+/** Nodes of the loop that a header begins: those that lead back to it, without passing it. */
+function loopOf(header: number, { position, predecessors }: Analysis): Set<number> {
+  const loop = new Set([header]);
+  const stack = predecessors[header]!.filter((p) => position[p]! >= position[header]!);
+  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
+    if (loop.has(n)) continue;
+    loop.add(n);
+    stack.push(...predecessors[n]!);
+  }
+  return loop;
+}
+
+/** Headers of the outermost loops whose nodes together weigh no more than `most`, by node. */
+function smallLoops(analysis: Analysis, isLoopHeader: readonly boolean[], weights: readonly number[], most: number): number[] {
+  const loops = isLoopHeader.map(() => -1);
+  for (const header of analysis.order) {
+    if (!isLoopHeader[header] || loops[header] !== -1) continue;
+    const nodes = loopOf(header, analysis);
+    let weight = 0;
+    for (const n of nodes) weight += weights[n]!;
+    if (weight <= most) for (const n of nodes) loops[n] = header;
+  }
+  return loops;
+}
+
+/** The structure of a reducible graph. @param weights of the nodes @param most that a small loop weighs */
+export function structure(
+  successors: Successors,
+  weights: readonly number[] = successors.map(() => 1),
+  most: number = Infinity,
+): Structure {
+  const analysis = analyse(successors);
+  const { order, position, predecessors, idom } = analysis;
   const children: number[][] = successors.map(() => []);
   for (let i = order.length - 1; i > 0; i--) {
     assert(idom[i] !== -1, "every node but the entry has a dominator");
@@ -111,5 +143,5 @@ export function structure(successors: Successors): Structure {
   }
   const isLoopHeader = successors.map((_, n) => position[n]! >= 0 && predecessors[n]!.some((p) => position[p]! >= position[n]!));
   const isMerge = successors.map((_, n) => predecessors[n]!.filter((p) => position[p]! < position[n]!).length > 1);
-  return { position, children, isLoopHeader, isMerge };
+  return { position, children, isLoopHeader, isMerge, loop: smallLoops(analysis, isLoopHeader, weights, most) };
 }
