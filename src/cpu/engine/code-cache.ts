@@ -34,6 +34,11 @@ const MAX_BLOCKS = 0x4_0000;
 const MOST_DECODED = 1024;
 const RESERVE = 0x4_0000;
 const RESERVE_BLOCKS = 0x1000;
+/** How often a page's code has to be rewritten before its bytes stay guarded, and how far that is remembered. */
+const OFTEN_REWRITTEN = 8;
+const MOST_REWRITTEN = 16;
+/** A write to guarded bytes without code counts against that many to such with code. */
+const IN_VAIN = 4;
 /** How full the hash may be: beyond that, finding a block takes more than two slots (linear probing). */
 const FULL_HASH = 0.6;
 /** A hash key that no code has: a removed entry. */
@@ -94,6 +99,8 @@ export class CodeCache {
   readonly #start = new Int32Array(MAX_BLOCKS);
   readonly #length = new Uint16Array(MAX_BLOCKS);
   readonly #mode = new Uint8Array(MAX_BLOCKS);
+  /** Whether code within a block is an entry, too. */
+  readonly #hasEntries = new Uint8Array(MAX_BLOCKS);
   readonly #nodeBlock = new Int32Array(MAX_BLOCKS * 2);
   readonly #nodeNext = new Int32Array(MAX_BLOCKS * 2);
   readonly #pageHead = new Map<number, number>();
@@ -170,6 +177,7 @@ export class CodeCache {
       const index = this.#indexOf(block, host & 0xfff);
       if (index === 0) continue;
       const record = this.#record[block]! + index * RECORD.size;
+      this.#hasEntries[block] = 1;
       this.#insertHash(host, record | mode);
       this.#h.regions?.entered(host, mode, record);
       return record;
@@ -291,6 +299,7 @@ export class CodeCache {
     this.#start[block] = host;
     this.#length[block] = length;
     this.#mode[block] = mode;
+    this.#hasEntries[block] = 0;
     this.#next = end - this.#h.base - ARENA;
     this.#attach(block, host);
     this.#insertHash(host, first | mode);
@@ -414,10 +423,12 @@ export class CodeCache {
   #invalidatePage(page: number, from: number, to: number): void {
     let node = this.#pageHead.get(page) ?? -1;
     const guarded = this.#guarded.delete(page);
-    if (node === -1 && !guarded) return;
+    if (node === -1 && !guarded && !this.#rewritten.has(page)) return;
     const { view, regions } = this.#h;
     if (guarded) regions?.invalidate(page, from, to);
     const entry = this.#pageEntry(page);
+    const invalidatedBefore = this.invalidated;
+    const guards = view.getBigUint64(entry, true);
     view.setBigUint64(entry, 0n, true);
     let kept = -1;
     while (node !== -1) {
@@ -435,7 +446,21 @@ export class CodeCache {
     if (kept === -1) this.#pageHead.delete(page);
     else this.#pageHead.set(page, kept);
     if (guarded) regions?.guardAgain(page);
+    if (this.#isOftenRewritten(page, this.invalidated > invalidatedBefore)) view.setBigUint64(entry, guards, true);
   }
+
+  /**
+   * Code that is written again and again, and executed in between, keeps its guards: finding every entry of the TLB through which a page may be
+   * written, each time that it gets its first code, takes longer than all the rest.
+   */
+  #isOftenRewritten(page: number, hadCode: boolean): boolean {
+    const before = this.#rewritten.get(page) ?? 0;
+    const times = hadCode ? Math.min(before + 1, MOST_REWRITTEN) : before - IN_VAIN;
+    if (times > 0) this.#rewritten.set(page, times);
+    else this.#rewritten.delete(page);
+    return times >= OFTEN_REWRITTEN;
+  }
+  readonly #rewritten = new Map<number, number>();
 
   /** Every record of a dropped block looks itself up again when it is reached, by a link or within the running block. */
   #drop(block: number): void {
@@ -443,15 +468,23 @@ export class CodeCache {
     const count = this.#count[block]!;
     if (count === 0) return;
     const first = this.#record[block]!;
-    const page = this.#start[block]! & ~0xfff;
     for (let i = 0; i < count; i++) {
       const r = first + i * RECORD.size;
       view.setUint16(r + RECORD.cold, INTERNAL.stale, true);
       u8[r + RECORD.hot] = 0;
-      this.#removeHash(page + view.getUint16(r + RECORD.offset, true), r);
     }
+    this.#removeHash(this.#start[block]!, first);
+    if (this.#hasEntries[block] !== 0) this.#removeEntries(block, first, count);
     this.#count[block] = 0;
     this.invalidated++;
+  }
+
+  #removeEntries(block: number, first: number, count: number): void {
+    const page = this.#start[block]! & ~0xfff;
+    for (let i = 1; i < count; i++) {
+      const r = first + i * RECORD.size;
+      this.#removeHash(page + this.#h.view.getUint16(r + RECORD.offset, true), r);
+    }
   }
 
   #noteFlush(): void {
@@ -465,11 +498,12 @@ export class CodeCache {
   flushAll(): void {
     const { u8, view, base } = this.#h;
     this.#noteFlush();
-    for (const pages of [this.#pageHead.keys(), this.#guarded]) {
+    for (const pages of [this.#pageHead.keys(), this.#guarded, this.#rewritten.keys()]) {
       for (const page of pages) view.setBigUint64(this.#pageEntry(page), 0n, true);
     }
     this.#pageHead.clear();
     this.#guarded.clear();
+    this.#rewritten.clear();
     this.#h.regions?.recordsDropped();
     u8.fill(0, base + CODE_HASH, base + CODE_HASH + CODE_HASH_ENTRIES * 8);
     u8.fill(0, base + JUMP_CACHE, base + JUMP_CACHE + JUMP_ENTRIES * 16);
