@@ -249,20 +249,26 @@ class RunLoop {
     c.end();
   }
 
-  #n(record: number): Code {
-    return this.code.localGet(record).memory("i32.load16_u", RECORD.n);
+  #n(): Code {
+    return this.code.localGet(LOCAL.record).memory("i32.load16_u", RECORD.n);
   }
 
   /** The block of `record`, up to and with it, has been executed. */
   #countTo(): void {
     this.code.localGet(LOCAL.budget);
-    this.#n(LOCAL.record).op("i32.sub").localSet(LOCAL.budget);
+    this.#n().op("i32.sub").localSet(LOCAL.budget);
   }
 
   /** Goes on at `record`, wherever in its block that is. */
   #countFrom(): Code {
     this.code.localGet(LOCAL.budget);
-    return this.#n(LOCAL.record).op("i32.add").i32(1).op("i32.sub").localSet(LOCAL.budget);
+    return this.#n().op("i32.add").i32(1).op("i32.sub").localSet(LOCAL.budget);
+  }
+
+  /** Takes back what `#countFrom` did: `budget` is what is left at `record`. */
+  #countBefore(): void {
+    this.code.localGet(LOCAL.budget);
+    this.#n().op("i32.sub").i32(1).op("i32.add").localSet(LOCAL.budget);
   }
 
   /** After `attend`, which gave a record or 0. */
@@ -333,8 +339,7 @@ class RunLoop {
   /** Regions one after the other, as long as one leads to the next. Within `cold`, `again`, slow and `out`. */
   #region(): void {
     const c = this.code;
-    c.localGet(LOCAL.budget);
-    this.#n(LOCAL.record).op("i32.sub").i32(1).op("i32.add").localSet(LOCAL.budget);
+    this.#countBefore();
     c.loop();
     c.localGet(LOCAL.record).localGet(LOCAL.base).localGet(LOCAL.budget);
     c.localGet(LOCAL.record).memory("i32.load", RECORD.imm).callIndirect(this.#types.region, 1);
@@ -348,7 +353,7 @@ class RunLoop {
     this.#load("attention").op("i32.or").if();
     // The region has counted what it executed, with the record that led out of it.
     c.localGet(LOCAL.budget);
-    this.#n(LOCAL.record).op("i32.add").localSet(LOCAL.budget).br(4).end(); // slow
+    this.#n().op("i32.add").localSet(LOCAL.budget).br(4).end(); // slow
     c.localGet(LOCAL.next).localSet(LOCAL.record);
     c.localGet(LOCAL.left).i32(0).op("i32.lt_s").if();
     this.#countFrom().br(5).end(); // out
@@ -403,8 +408,7 @@ class RunLoop {
 
   /** The budget is used up: the address of the record becomes `rip`. */
   #leave(): void {
-    this.code.localGet(LOCAL.budget);
-    this.#n(LOCAL.record).op("i32.sub").i32(1).op("i32.add").localSet(LOCAL.budget);
+    this.#countBefore();
     this.#account();
     this.#call(settle, LOCAL.base, LOCAL.record);
     this.code.i32(EXIT.budget).return();

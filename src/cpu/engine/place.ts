@@ -1,5 +1,5 @@
 // A place in guest code as one number: its host address and the mode it runs in.
-import { CODE_HASH, CODE_HASH_ENTRIES, HASH_MULTIPLIER, HASH_SHIFT, INTERNAL_HANDLERS, RECORD } from "./layout.ts";
+import { CODE_HASH, CODE_HASH_ENTRIES, HASH_MULTIPLIER, HASH_SHIFT, HOT_REGION, INTERNAL_HANDLERS, RECORD } from "./layout.ts";
 
 const MODES = 8;
 
@@ -30,4 +30,10 @@ export function recordAt(view: DataView, base: number, host: number, mode: numbe
 /** Whether a record is no instruction's: ends of blocks, checks, entries of regions, and code whose bytes have changed. */
 export function isInternal(view: DataView, record: number): boolean {
   return view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS;
+}
+
+/** The record as it was decoded: where a region is entered that is its copy. May be asked by another thread, too, so that the copy's address is bounded. */
+export function ownRecord(view: DataView, record: number): number {
+  if (view.getUint8(record + RECORD.hot) !== HOT_REGION) return record;
+  return Math.min(view.getUint32(record + RECORD.target, true), view.byteLength - RECORD.size);
 }

@@ -2,7 +2,8 @@
 // same order. Deltas are linear addresses relative to the region's origin, the beginning of a page.
 import type { FunctionType } from "../../wasm/module-builder.ts";
 import { MODE } from "../state.ts";
-import { INTERNAL, INTERNAL_HANDLERS, RECORD } from "./layout.ts";
+import { INTERNAL_HANDLERS, RECORD } from "./layout.ts";
+import { ownRecord } from "./place.ts";
 
 /** Code that regions can be made of: 64-bit, and 32-bit with a 32-bit stack. */
 export function isTranslatable(mode: number): boolean {
@@ -174,10 +175,7 @@ export function entryKey(
 /** The key of a block that has been decoded, from its records. */
 export function keyOfBlock(view: DataView, record: number, mode: number, endsBlock: (handler: number) => boolean): number {
   return entryKey(view.getUint16(record + RECORD.offset, true), mode, endsBlock, (n) => {
-    const there = record + n * RECORD.size;
-    // What a region's entry was is in its copy.
-    const isEntry = view.getUint16(there + RECORD.cold, true) === INTERNAL.region;
-    const r = isEntry ? view.getUint32(there + RECORD.target, true) : there;
+    const r = ownRecord(view, record + n * RECORD.size);
     const handler = view.getUint16(r + RECORD.cold, true);
     return handler < INTERNAL_HANDLERS ? -1 : handler | (view.getUint8(r + RECORD.len) << 16);
   });

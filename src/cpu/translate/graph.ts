@@ -245,9 +245,12 @@ class Discovery {
     const at = new Map(order.map((delta, i) => [delta, i]));
     const drafts = order.map((delta) => this.#block(delta, at));
     const returns = returnPoints(drafts, at);
-    const blocks = drafts.map(({ delta, instructions, flow }, i): Block => {
-      return { delta, instructions, flow, successors: successorsOf(drafts[i]!, at, returns.get(i) ?? []) };
-    });
+    const blocks = drafts.map((b, i): Block => ({
+      delta: b.delta,
+      instructions: b.instructions,
+      flow: b.flow,
+      successors: successorsOf(b, at, returns.get(i) ?? []),
+    }));
     const used = new Set<number>();
     for (const { instructions } of blocks) {
       for (const i of instructions) used.add(i.delta >> 12).add((i.delta + i.length - 1) >> 12);

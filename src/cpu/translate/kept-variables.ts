@@ -23,31 +23,18 @@ export function noValues(): KnownValues {
   return new Array<Expr | undefined>(MOST_KEPT).fill(undefined);
 }
 
-const residents = (
-  count: number,
-  type: Type,
-  offsetOf: (n: number) => number,
-  first: number,
-  nameOf: (n: number) => string,
-): KeptVariable[] =>
-  Array.from({ length: count }, (_, n) => ({ type, index: -1, number: first + n, name: nameOf(n), resident: offsetOf(n) }));
+const resident = (type: Type, number: number, name: string, offset: number): KeptVariable => ({
+  type,
+  index: -1,
+  number,
+  name,
+  resident: offset,
+});
 
 /** The registers where the state has them. */
 export const RESIDENT: { readonly gpr: readonly KeptVariable[]; readonly xmm: readonly KeptVariable[] } = {
-  gpr: residents(
-    16,
-    "i64",
-    (n) => n * 8,
-    KEPT_NUMBER.gpr,
-    (n) => GPR64[n]!,
-  ),
-  xmm: residents(
-    16,
-    "v128",
-    (n) => XMM + n * 16,
-    KEPT_NUMBER.xmm,
-    (n) => `xmm${n}`,
-  ),
+  gpr: GPR64.map((name, n) => resident("i64", KEPT_NUMBER.gpr + n, name, n * 8)),
+  xmm: Array.from({ length: 16 }, (_, n) => resident("v128", KEPT_NUMBER.xmm + n, `xmm${n}`, XMM + n * 16)),
 };
 
 /** A set of kept variables. */

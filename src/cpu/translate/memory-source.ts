@@ -1,7 +1,7 @@
 // Guest code as the tables of a processor show it. The tables belong to another thread and may change meanwhile: a region is checked
 // against the bytes and pages it was made from before it is put in force, and whenever it is entered.
-import { HOT_REGION, RECORD, TLB } from "../engine/layout.ts";
-import { hostOfPlace, isInternal, modeOfPlace, placeOf, recordAt } from "../engine/place.ts";
+import { RECORD, TLB } from "../engine/layout.ts";
+import { hostOfPlace, isInternal, modeOfPlace, ownRecord, placeOf, recordAt } from "../engine/place.ts";
 import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
 import type { CodeSource } from "./source.ts";
@@ -96,9 +96,7 @@ export class MemorySource implements CodeSource {
     const end = view.byteLength - RECORD.size;
     if (first === 0) return [];
     for (let r = first, n = 0; r <= end && n < LONGEST_BLOCK; r += RECORD.size, n++) {
-      const isEntry = view.getUint8(r + RECORD.hot) === HOT_REGION;
-      // What a region's entry was is in its copy.
-      const own = isEntry ? Math.min(view.getUint32(r + RECORD.target, true), end) : r;
+      const own = ownRecord(view, r);
       if (isInternal(view, own)) return [];
       if (view.getUint16(r + RECORD.offset, true) !== (host & 0xfff)) continue;
       return [RECORD.target, RECORD.imm, RECORD.imm + 4].map((field) => view.getInt32(own + field, true)).filter((to) => to !== 0);
