@@ -1,6 +1,6 @@
 // Hand-written guest code as the translator sees code of a machine.
 import { MODE } from "../../src/cpu/state.ts";
-import type { CodeSource } from "../../src/cpu/translate/source.ts";
+import type { CodeSource, WaysGone } from "../../src/cpu/translate/source.ts";
 
 /** 64-bit code, or 32-bit code with flat segments. */
 export type Width = 64 | 32;
@@ -33,6 +33,7 @@ export class GuestCode implements CodeSource {
   }
 
   readonly isKernel = false;
+  readonly isWide = false;
 
   hostPage(pages: number): number {
     return pages in this.#pages ? GuestCode.host + pages * PAGE : 0;
@@ -54,7 +55,23 @@ export class GuestCode implements CodeSource {
 
   pointer(): undefined {}
 
+  entered(): boolean {
+    return false;
+  }
+
+  sizeAt(): number {
+    return 0;
+  }
+
+  records(): readonly number[] {
+    return [];
+  }
+
   targets(): readonly number[] {
     return [];
+  }
+
+  ways(): WaysGone {
+    return { taken: 0, notTaken: 0 };
   }
 }

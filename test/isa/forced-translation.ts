@@ -22,7 +22,7 @@ export class ForcedTranslation {
   /** Translates what begins at a host address, for the processor's present mode and TLB. */
   translate(host: number, linear: bigint, { context }: Processor): void {
     const client = this.#client!;
-    const request = { host, mode: context.get32("mode"), linearPage: linear & ~0xfffn, view: context.get32("tlbView") };
+    const request = { host, mode: context.get32("mode"), linearPage: linear & ~0xfffn, view: context.get32("tlbView"), isWide: true };
     const batch = this.#translator.translate(client.memory.buffer, client.base, [request]);
     if (batch) client.accept(batch);
   }

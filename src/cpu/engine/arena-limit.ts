@@ -4,7 +4,7 @@ import { ARENA_SIZE, HASH_MULTIPLIER } from "./layout.ts";
 
 const FIRST_LIMIT = 0x20_0000;
 /** Where hot code is translated: with the records every region is dropped, until its entry has been decoded again. */
-const FIRST_LIMIT_WITH_REGIONS = 0x100_0000;
+const FIRST_LIMIT_WITH_REGIONS = 0x200_0000;
 /** Decoding an instruction takes as long as running some hundreds, so this leaves a twentieth of the time for decoding again at most. */
 const EXECUTED_PER_DECODED_AGAIN = 8192;
 /** Bits of the set of blocks, which is inexact: two blocks may share a bit. */

@@ -134,6 +134,8 @@ const LOCAL = { base: 0, given: 1, record: 2, view: 3, budget: 4, next: 5, reser
 const PARAMETERS = 2;
 /** Instructions between two samples: this many, and up to as many more. */
 const SAMPLE_EVERY = 4096;
+/** One of so many samples at regions is noted. */
+const REGION_SAMPLES = 8;
 
 /** Labels that hot cases branch to. */
 interface LoopLabels {
@@ -226,10 +228,16 @@ class RunLoop {
     c.localGet(LOCAL.reserve).localGet(LOCAL.next).op("i32.sub").localSet(LOCAL.reserve);
   }
 
-  /** Notes the record, and where it is, unless it is translated. */
+  /** Notes the record, and where it is; seldom if it is translated. */
   #sample(): void {
     const c = this.code;
     c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot).i32(HOT_REGION).op("i32.ne");
+    // The reserve shrinks by numbers as good as any.
+    c.localGet(LOCAL.reserve)
+      .i32(REGION_SAMPLES - 1)
+      .op("i32.and")
+      .op("i32.eqz")
+      .op("i32.or");
     this.#load("sampleCount").i32(SAMPLES_MAX).op("i32.lt_u").op("i32.and");
     c.localGet(LOCAL.view).i32(0).op("i32.ne").op("i32.and").if();
     const slot = (): Code => this.#load("sampleCount").i32(4).op("i32.shl").localGet(LOCAL.base).op("i32.add");

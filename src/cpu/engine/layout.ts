@@ -90,6 +90,9 @@ export const RECORD = {
   size: 32, cold: 0, len: 2, hot: 3, offset: 4, n: 6, a: 8, base: 11, index: 12, scale: 13, seg: 14, flags: 15, disp: 16, target: 20, imm: 24,
 } as const;
 
+/** In the record of a conditional branch, which has no operand: how often it was taken, and not (u16 each, the largest number stays). */
+export const WAYS_GONE: { readonly taken: number; readonly notTaken: number } = { taken: RECORD.a, notTaken: RECORD.disp };
+
 /**
  * Ids of handlers that are not instructions (engine/internal.ts): what the decoder plants at the ends of blocks and where nothing can
  * be decoded. Those of instructions follow.

@@ -1,6 +1,7 @@
 // Where a processor's guest code runs, for profilers. Nothing is told on a fast path: places between slices, regions when they come.
 import { MODE } from "../state.ts";
 import { SAMPLES, VIEW } from "./layout.ts";
+import { isEntry } from "./place.ts";
 
 /** A place in guest code. */
 export interface GuestPlace {
@@ -33,6 +34,11 @@ const KERNEL_32 = 0xc000_0000n;
 export function isUserCode(view: number, base: number, mode: number, linear: bigint): boolean {
   if (view !== base + VIEW.none) return view === base + VIEW.user;
   return linear < (mode & MODE.long ? 1n << 63n : KERNEL_32);
+}
+
+/** Which of the samples are of interpreted code: at the entries of regions some are taken, too. */
+export function interpretedSamples(view: DataView, base: number, count: number): number[] {
+  return Array.from({ length: count }, (_, n) => n).filter((n) => !isEntry(view, view.getUint32(base + SAMPLES + n * 16 + 8, true)));
 }
 
 /** The place of a sample (engine/layout.ts). */

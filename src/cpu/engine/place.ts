@@ -32,8 +32,13 @@ export function isInternal(view: DataView, record: number): boolean {
   return view.getUint16(record + RECORD.cold, true) < INTERNAL_HANDLERS;
 }
 
+/** Whether a region in force is entered at a record. */
+export function isEntry(view: DataView, record: number): boolean {
+  return view.getUint8(record + RECORD.hot) === HOT_REGION;
+}
+
 /** The record as it was decoded: where a region is entered that is its copy. May be asked by another thread, too, so that the copy's address is bounded. */
 export function ownRecord(view: DataView, record: number): number {
-  if (view.getUint8(record + RECORD.hot) !== HOT_REGION) return record;
+  if (!isEntry(view, record)) return record;
   return Math.min(view.getUint32(record + RECORD.target, true), view.byteLength - RECORD.size);
 }

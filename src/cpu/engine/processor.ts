@@ -14,7 +14,7 @@ import { CodeCache } from "./code-cache.ts";
 import type { CpuHost, Engine, ProcessorCounters, RegisterAccess, RunExit } from "./engine.ts";
 import type { Executor, HostFunctions } from "./executor.ts";
 import { CPU_AREA } from "./layout.ts";
-import { type ExecutionObserver, sampledPlace } from "./observer.ts";
+import { type ExecutionObserver, interpretedSamples, sampledPlace } from "./observer.ts";
 import { Translation, type TranslationStatistics, type TranslatorFactory } from "./translation.ts";
 import type { EnginePlan } from "./plan.ts";
 import type { EngineProgram } from "./program.ts";
@@ -201,8 +201,10 @@ export class Processor implements Engine {
   /** Hands on what the interpreter has noted of its way. */
   #look(): void {
     const observer = this.#observer;
-    const count = observer ? this.context.get32("sampleCount") : 0;
-    if (count > 0) observer?.sampled(count, (index) => sampledPlace(this.#memory.view, this.#base, index));
+    const { view } = this.#memory;
+    const count = observer || !this.translation ? this.context.get32("sampleCount") : 0;
+    const places = observer ? interpretedSamples(view, this.#base, count) : [];
+    if (places.length > 0) observer?.sampled(places.length, (index) => sampledPlace(view, this.#base, places[index]!));
     if (this.translation) this.translation.look();
     else if (count > 0) this.context.set32("sampleCount", 0);
   }

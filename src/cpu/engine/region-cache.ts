@@ -9,7 +9,7 @@
 // A region is in force while the bytes it was made from are what they were. When some are written it is taken back, and kept: the
 // same bytes often come again, by a kernel that patches itself and by pages that are loaded anew.
 import { assert } from "../../support/assert.ts";
-import { isInternal, placeOf } from "./place.ts";
+import { isEntry, isInternal, placeOf } from "./place.ts";
 import type { MetCode } from "./region-stock.ts";
 import { ENTRY_USED, HOT_REGION, INTERNAL, RECORD, REGION_RECORDS, REGION_RECORDS_SIZE, REGIONS } from "./layout.ts";
 import { type RegionFunction, type RegionPlan, SEEN } from "./region-shape.ts";
@@ -100,6 +100,11 @@ export class RegionCache {
     return true;
   }
 
+  /** Whether the region that can be entered there is a wide one. */
+  isWide(host: number, mode: number): boolean {
+    return this.#regions.get(placeOf(host, mode))?.region.plan.isWide ?? false;
+  }
+
   /**
    * Takes a region in, unless its bytes have changed since it was made. → whether it is in force.
    * @param wanted the entry for which it is taken in
@@ -108,6 +113,7 @@ export class RegionCache {
   install(plan: RegionPlan, run: RegionFunction, wanted = 0, claims: readonly number[] = [...plan.entries.keys()]): boolean {
     const place = plan.entries[wanted];
     if (!place) return false;
+    if (plan.isWide && wanted === 0) this.#makeWay(plan);
     // What can be entered there already is as good, and may serve other entries.
     if (this.has(place.host, plan.mode)) return true;
     const records = this.#roomFor(sizeOf(plan));
@@ -127,6 +133,20 @@ export class RegionCache {
     this.#unsettled.add(region);
     if (!this.#isDecoding) this.settle();
     return patched[wanted] !== 0;
+  }
+
+  /** The region that begins where a wide one does gives up all entries that both have. Between runs. */
+  #makeWay({ entries, mode }: RegionPlan): void {
+    const keys = entries.map(({ host }) => placeOf(host, mode));
+    const region = this.#regions.get(keys[0]!)?.region;
+    if (!region || region.plan.isWide) return;
+    for (const key of keys) {
+      const found = this.#regions.get(key);
+      if (found?.region !== region) continue;
+      this.#restore(region, found.entry);
+      this.#regions.delete(key);
+    }
+    if (!region.plan.entries.some(({ host }) => this.#regions.get(placeOf(host, mode))?.region === region)) this.#remove(region);
   }
 
   /** Puts new regions in force at all their entries. Between runs: the instruction that is being executed may link its record yet. */
@@ -212,7 +232,7 @@ export class RegionCache {
     const { u8, view } = this.#h;
     const { records, plan, number } = region;
     const copy = records + entry * ENTRY_SIZE;
-    assert(u8[record + RECORD.hot] !== HOT_REGION, "one region a record");
+    assert(!isEntry(view, record), "one region a record");
     u8.copyWithin(copy, record, record + RECORD.size);
     const behind = copy + RECORD.size;
     u8.fill(0, behind, behind + RECORD.size);
@@ -232,8 +252,8 @@ export class RegionCache {
 
   /** Takes a region back; its records are what they were. */
   #suspend(region: Region): void {
-    const { u8, view } = this.#h;
-    const { records, plan, patched } = region;
+    const { view } = this.#h;
+    const { plan, patched } = region;
     region.isGuarded = false;
     view.setUint32(sideOf(region) + SEEN.stale, 1, true);
     for (const { host } of plan.ranges) {
@@ -241,12 +261,17 @@ export class RegionCache {
       page?.delete(region);
       if (page?.size === 0) this.#pages.delete(pageOf(host));
     }
-    patched.forEach((record, entry) => {
-      if (record === 0 || view.getUint16(record + RECORD.cold, true) !== INTERNAL.region) return;
-      const copy = records + entry * ENTRY_SIZE;
-      u8.copyWithin(record, copy, copy + RECORD.size);
-    });
-    patched.fill(0);
+    for (let entry = 0; entry < patched.length; entry++) this.#restore(region, entry);
+  }
+
+  /** An entry's record is again what it was. */
+  #restore({ records, patched }: Region, entry: number): void {
+    const { u8, view } = this.#h;
+    const record = patched[entry]!;
+    patched[entry] = 0;
+    if (record === 0 || view.getUint16(record + RECORD.cold, true) !== INTERNAL.region) return;
+    const copy = records + entry * ENTRY_SIZE;
+    u8.copyWithin(record, copy, copy + RECORD.size);
   }
 
   /** Bytes [from, to) of a page are written: regions made from them are not in force any more. */

@@ -34,6 +34,8 @@ export interface RegionShape {
   readonly records: Uint8Array;
   /** Guest instructions in the region. */
   readonly instructions: number;
+  /** Whether it also holds what other regions do, and so takes the place of another where it begins. */
+  readonly isWide: boolean;
 }
 
 /**
@@ -65,6 +67,7 @@ export interface RegionPlan {
   readonly bytes: Uint8Array;
   readonly records: Uint8Array;
   readonly instructions: number;
+  readonly isWide: boolean;
 }
 
 /** Pages that a region may span. */
@@ -102,6 +105,7 @@ export function planOf({ shape, hosts }: PlacedRegion, memory: Uint8Array): Regi
     bytes,
     records: recordsOf(shape, hosts, bytes),
     instructions: shape.instructions,
+    isWide: shape.isWide,
   };
 }
 

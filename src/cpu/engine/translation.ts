@@ -1,9 +1,10 @@
 // What is hot, and what comes of it: samples of the interpreter become requests to a translator, and its answers regions in force.
 import type { CodeCache } from "./code-cache.ts";
 import type { Linkage } from "./executor.ts";
+import { Heat } from "./heat.ts";
 import { SAMPLES } from "./layout.ts";
 import { type ExecutionObserver, isUserCode } from "./observer.ts";
-import { placeOf } from "./place.ts";
+import { isEntry, placeOf } from "./place.ts";
 import { RegionCache } from "./region-cache.ts";
 import { hostIn, type PlacedRegion, planOf, type RegionFunction, regionName, type RegionPlan } from "./region-shape.ts";
 import { type NumberedShape, RegionStock, type WantedRegion } from "./region-stock.ts";
@@ -17,6 +18,8 @@ export interface RegionRequest {
   readonly linearPage: bigint;
   /** Host address of the TLB view in which its pages are found. */
   readonly view: number;
+  /** A region is there, and often entered: one that also holds what others do is to take its place. */
+  readonly isWide: boolean;
 }
 
 /** Regions compiled together: the function of regions[n] is exported as `n`. */
@@ -136,12 +139,12 @@ const THRESHOLD = 16;
 const THRESHOLD_OF_REPLAY = 128;
 /** Samples without a kept region that is new in use, after which this start is another one than those before. */
 const REPLAY_SAMPLES = 1024;
+/** Samples at the entry of a region that make a wide one worth it (a power of two). One in eight is taken there. */
+const WIDE_THRESHOLD = 128;
+/** Entries of regions at which samples are counted. */
+const MOST_ENTRIES = 0x1_0000;
 /** After that many samples each the stock is asked again: pages that were not there when the code was decoded may be there now. */
 const LOOK_AGAIN = 4;
-/** All counts are halved each time that this many samples have been taken: what ran long ago is not hot. */
-const HALF_LIFE = 0x4000;
-/** Samples in a period that counts as the present: some 30 ms. */
-const RECENT = 1024;
 const MAX_VAIN = 8;
 /** Places that are remembered for having been asked for too late. */
 const MOST_MISSED = 512;
@@ -154,6 +157,8 @@ const MOST_VAIN = 0x1_0000;
 const IDLE_INSTRUCTIONS = 100_000n;
 const IDLE_MS = 20;
 const MODE_MASK = 7;
+/** A region that is to replace another comes behind all that is interpreted. */
+const LEAST_URGENCY = 1;
 
 /** The hot code of one processor. */
 export class Translation {
@@ -161,8 +166,9 @@ export class Translation {
   readonly #stock: RegionStock;
   readonly #h: TranslationHost;
   readonly #translator: Translator;
-  readonly #heat = new Map<number, number>();
-  #samples = 0;
+  readonly #heat = new Heat();
+  /** Samples at entries of regions, by place. */
+  readonly #entries = new Map<number, number>();
   #isOver = false;
   /** Asked for and not answered yet, by place. */
   readonly #asked = new Map<number, RegionRequest>();
@@ -204,11 +210,11 @@ export class Translation {
         host.failed(error);
       },
       isIdle: () => this.#isIdle(),
-      hotPlaces: () => Float64Array.from(this.#heat.keys()),
-      heatOf: (request) => this.#urgencyOf(placeOf(request.host, request.mode)),
+      hotPlaces: () => this.#heat.places(),
+      heatOf: ({ host, mode, isWide }) => (isWide ? LEAST_URGENCY : this.#heat.urgencyOf(placeOf(host, mode))),
       done: (requests) => this.#done(requests),
       missed: (requests) => {
-        for (const r of requests) if (this.#missed.size < MOST_MISSED) this.#missed.set(placeOf(r.host, r.mode), r);
+        for (const r of requests) if (!r.isWide && this.#missed.size < MOST_MISSED) this.#missed.set(placeOf(r.host, r.mode), r);
         this.#done(requests);
       },
     });
@@ -277,46 +283,40 @@ export class Translation {
 
   #note(sample: number): RegionRequest | undefined {
     const { view, code } = this.#h;
-    const host = code().hostOf(view.getUint32(sample + 8, true));
+    const record = view.getUint32(sample + 8, true);
+    const host = code().hostOf(record);
     if (host === 0) return undefined;
     const seen = view.getUint32(sample + 12, true);
     const mode = seen & MODE_MASK;
     const key = placeOf(host, mode);
-    const heat = (this.#heat.get(key) ?? 0) + 1;
-    this.#heat.set(key, heat);
-    this.#recent.set(key, (this.#recent.get(key) ?? 0) + 1);
-    this.#countSample();
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
+    const place = { host, mode, linearPage, view: seen & ~MODE_MASK };
+    if (isEntry(view, record)) return this.#noteEntry(key, { ...place, isWide: true });
+    const heat = this.#heat.note(key);
     if (this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
     if (heat % LOOK_AGAIN === 0 && this.#isKnown(host, mode, linearPage)) return undefined;
     if (heat < this.#threshold() << (this.#vain.get(key) ?? 0)) return undefined;
-    const request = { host, mode, linearPage, view: seen & ~MODE_MASK };
+    const request = { ...place, isWide: false };
     this.#asked.set(key, request);
     return request;
   }
 
-  #countSample(): void {
-    this.#samples++;
-    if (this.#samples % HALF_LIFE === 0) this.#cool();
-    if (this.#samples % RECENT !== 0) return;
-    this.#recentBefore = this.#recent;
-    this.#recent = new Map();
+  /** A region has been met at one of its entries: if that is often, and nothing else is to be done, a wide one is asked for. */
+  #noteEntry(key: number, request: RegionRequest): RegionRequest | undefined {
+    if (this.#entries.size >= MOST_ENTRIES) this.#entries.clear();
+    const count = (this.#entries.get(key) ?? 0) + 1;
+    this.#entries.set(key, count);
+    const isTime = count >= WIDE_THRESHOLD && (count & (count - 1)) === 0;
+    if (!isTime || this.#asked.size > 0 || this.regions.isWide(request.host, request.mode)) return undefined;
+    this.#asked.set(key, request);
+    return request;
   }
-
-  /** What runs now comes before what was hotter once. */
-  #urgencyOf(key: number): number {
-    const now = (this.#recent.get(key) ?? 0) + (this.#recentBefore.get(key) ?? 0);
-    return now * HALF_LIFE + (this.#heat.get(key) ?? 0);
-  }
-  /** Samples by place in the present period, and in the one before. */
-  #recent = new Map<number, number>();
-  #recentBefore: ReadonlyMap<number, number> = new Map();
 
   #threshold(): number {
     const { served } = this.#stock;
-    if (served !== this.#served) this.#servedAt = this.#samples;
+    if (served !== this.#served) this.#servedAt = this.#heat.samples;
     this.#served = served;
-    return served > 0 && this.#samples - this.#servedAt < REPLAY_SAMPLES ? THRESHOLD_OF_REPLAY : THRESHOLD;
+    return served > 0 && this.#heat.samples - this.#servedAt < REPLAY_SAMPLES ? THRESHOLD_OF_REPLAY : THRESHOLD;
   }
   /** Kept regions in use, and at which sample that changed. */
   #served = 0;
@@ -342,13 +342,6 @@ export class Translation {
   #retired = 0n;
   #idleAsked = 0;
 
-  #cool(): void {
-    for (const [key, heat] of this.#heat) {
-      if (heat < 2) this.#heat.delete(key);
-      else this.#heat.set(key, heat >> 1);
-    }
-  }
-
   #done(requests: readonly RegionRequest[]): void {
     for (const { host, mode } of requests) {
       const key = placeOf(host, mode);
@@ -359,7 +352,7 @@ export class Translation {
 
   #inVain(key: number): void {
     if (this.#vain.size >= MOST_VAIN) this.#vain.clear();
-    this.#heat.delete(key);
+    this.#heat.forget(key);
     this.#vain.set(key, Math.min((this.#vain.get(key) ?? 0) + 1, MAX_VAIN));
   }
 

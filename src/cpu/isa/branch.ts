@@ -31,11 +31,21 @@ function relative(short: string, near: string, attributes = ""): string[] {
   ];
 }
 
+/** The taken way of a conditional branch. */
+function branchIf(o: Sem, form: { opsize: number }): void {
+  const target = o.relativeTarget(branchWidth(o, form));
+  o.noteWay("taken");
+  o.branch(target);
+}
+
 const jcc: readonly Instruction[] = CONDITIONS.map((name, cc) =>
   instruction(`J${name}`, {
     forms: relative(hex(0x70 + cc), `0F ${hex(0x80 + cc)}`),
     access: "r",
-    sem: (o, _, form) => o.if(o.condition(cc), () => o.branch(o.relativeTarget(branchWidth(o, form)))),
+    sem: (o, _, form) => {
+      o.if(o.condition(cc), () => branchIf(o, form));
+      o.noteWay("notTaken");
+    },
   }),
 );
 
@@ -54,9 +64,11 @@ function loop(name: string, opcode: string, also: (o: Sem) => Expr | undefined):
       o.if(taken, () => {
         const t = o.relativeTarget(branchWidth(o, form));
         setCounter(o, count, mask);
+        o.noteWay("taken");
         o.branch(t);
       });
       setCounter(o, count, mask);
+      o.noteWay("notTaken");
     },
   });
 }
@@ -136,7 +148,8 @@ export const branch: readonly Instruction[] = [
     access: "r",
     sem: (o, _, form) => {
       const zero = o.not(o.and(o.reg(REG.rcx, 64), o.addressMask()));
-      o.if(zero, () => o.branch(o.relativeTarget(branchWidth(o, form))));
+      o.if(zero, () => branchIf(o, form));
+      o.noteWay("notTaken");
     },
   }),
 ];

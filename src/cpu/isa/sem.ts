@@ -6,7 +6,7 @@
 //
 // Rules for meanings: all memory reads and checks first, then writes to memory, then registers and flags, so that a fault in the
 // middle leaves no trace (SDM 3A §6.6, faults are restartable).
-import { RECORD, RECORD_FLAGS, VIEW } from "../engine/layout.ts";
+import { RECORD, RECORD_FLAGS, VIEW, WAYS_GONE } from "../engine/layout.ts";
 import { enter } from "../engine/lookup.ts";
 import { FSW } from "../float/status.ts";
 import { helper } from "../host-calls.ts";
@@ -417,6 +417,12 @@ export class Sem extends Builder {
       this.store("i32.store", record, distance, RECORD.target);
     });
     return target;
+  }
+
+  /** Which way a conditional branch goes: its record counts both, up to a bound, for whoever translates it. */
+  noteWay(way: keyof typeof WAYS_GONE): void {
+    const count = this.load("i32.load16_u", this.record(), WAYS_GONE[way]);
+    this.store("i32.store16", this.record(), this.add(count, this.ltU(count, 0xffff)), WAYS_GONE[way]);
   }
 
   /** Goes to a checked target. Last in a meaning (or in a branch of it). */

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { Decoder } from "../decode/decoder.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { INTERNAL_HANDLERS } from "../engine/layout.ts";
-import { MODE } from "../state.ts";
+import type { WaysGone } from "./source.ts";
+import { codeSource } from "../../testing/code-source.ts";
 import { discover, LIMITS, type RegionGraph } from "./graph.ts";
 
 let program: ProgramGenerator;
@@ -29,6 +30,11 @@ interface Scene {
   readonly pointers?: ReadonlyMap<number, number>;
   /** Where indirect branches went, by their deltas; deltas too, since they lie in page 0. */
   readonly targets?: ReadonlyMap<number, readonly number[]>;
+  /** How often conditional branches went each way, by their deltas. */
+  readonly ways?: ReadonlyMap<number, WaysGone>;
+  /** Instructions of regions that are there, by the deltas where they are entered; hot places. */
+  readonly covered?: ReadonlyMap<number, number>;
+  readonly hot?: readonly number[];
   /** Default 0. */
   readonly entry?: number;
 }
@@ -36,20 +42,22 @@ interface Scene {
 /** The graph from delta 0; page n of the guest lies at host page n + 1. */
 function graphOf(scene: Scene): RegionGraph {
   const { code, pages = [0, 1, 2, 3, 4, 5, 6, 7], known = () => true, pointers = new Map(), targets = new Map(), entry = 0 } = scene;
+  const { ways = new Map(), covered = new Map(), hot = [] } = scene;
   const u8 = new Uint8Array(16 * PAGE).fill(NOP);
   for (const [delta, bytes] of Object.entries(code)) u8.set(bytes, PAGE + Number(delta));
-  const source = {
-    page: (host: number): Uint8Array => u8.subarray(host, host + PAGE),
-    mode: MODE.long,
-    isKernel: false,
-    hostPage: (n: number): number => (pages.includes(n) ? (n + 1) * PAGE : 0),
-    known: (host: number): boolean => known(host - PAGE),
-    hot: (): boolean => false,
-    hotInPage: (): readonly number[] => [],
-    pointer: (delta: number): number | undefined => pointers.get(delta),
-    targets: (start: number, host: number): readonly number[] => (start === host ? (targets.get(host - PAGE) ?? []) : []),
-    deltaOf: (address: number): number => address,
-  };
+  const source = codeSource({
+    page: (host) => u8.subarray(host, host + PAGE),
+    hostPage: (n) => (pages.includes(n) ? (n + 1) * PAGE : 0),
+    hot: (host) => hot.includes(host - PAGE),
+    known: (host) => known(host - PAGE),
+    entered: (host) => covered.has(host - PAGE),
+    sizeAt: (host) => covered.get(host - PAGE) ?? 0,
+    records: (host) => [host],
+    ways: ([host]) => ways.get(host! - PAGE) ?? { taken: 0, notTaken: 0 },
+    targets: ([host]) => targets.get(host! - PAGE) ?? [],
+    pointer: (delta) => pointers.get(delta),
+    deltaOf: (address) => address,
+  });
   const graph = discover(source, decoder, (d) => program.set.handlers[d.handler - INTERNAL_HANDLERS]!, entry);
   return graph ?? expect.fail("nothing was found");
 }
@@ -88,6 +96,39 @@ describe("a region's graph", () => {
   it("leaves out branch targets that have never run, but not what follows", () => {
     const graph = graphOf({ code: { 0: [JZ, 0x40], 2: [RET] }, known: () => false });
     expect(deltas(graph)).toEqual([0, 2]);
+  });
+
+  it("leaves out the way that a branch seldom goes, unless what is there is hot", () => {
+    const code = { 0: [JZ, 0x20], 2: [JZ, 0x40], 4: [RET], 0x22: [RET], 0x44: [RET] };
+    const ways = new Map([
+      [0, { taken: 1, notTaken: 300 }],
+      [2, { taken: 1, notTaken: 100 }],
+    ]);
+    expect(new Set(deltas(graphOf({ code, ways })))).toEqual(new Set([0, 2, 4, 0x44]));
+    expect(new Set(deltas(graphOf({ code, ways, hot: [0x22] })))).toEqual(new Set([0, 2, 4, 0x22, 0x44]));
+  });
+
+  it("does not fall through where a branch has always been taken, nor far into what is seldom met", () => {
+    const code = { 0: [JZ, 0x20], 2: [RET], 0x22: [JZ, 0x20], 0x24: [RET], 0x44: [JZ, 0x20], 0x46: [RET], 0x66: [RET] };
+    const seldom = { taken: 1, notTaken: 15 };
+    const ways = new Map([
+      [0, { taken: 9, notTaken: 0 }],
+      [0x22, seldom],
+      [0x44, seldom],
+    ]);
+    expect(new Set(deltas(graphOf({ code, ways })))).toEqual(new Set([0, 0x22, 0x24, 0x44, 0x46]));
+  });
+
+  it("ends where a larger region can be entered, and is entered behind a call to it", () => {
+    const code = { 0: [CALL, ...far(0x100 - 5)], 5: [CALL, ...far(0x200 - 10)], 10: [JMP8, 4], 16: [RET], 0x100: [RET], 0x200: [RET] };
+    const covered = new Map([
+      [0x100, 200],
+      [0x200, 3],
+      [16, 100],
+    ]);
+    const graph = graphOf({ code, covered });
+    expect(new Set(deltas(graph))).toEqual(new Set([0, 5, 10, 0x200]));
+    expect(graph.entries.map((n) => graph.blocks[n]!.delta)).toEqual([0, 5]);
   });
 
   it("goes to other pages that are known, and says where they are", () => {

@@ -57,12 +57,14 @@ export const LIMITS: { readonly instructions: number; readonly blocks: number; r
 };
 /** Bytes of the longest instruction (SDM 2A §2.3.11). */
 const LONGEST = 15;
-/** Bytes of a block, at most, in whose records is looked for a branch at its end. */
-const LONGEST_BLOCK = 0x100;
 /** Targets that an indirect branch is followed to. */
 const MOST_LIKELY = 4;
 /** Pointers of a table that a jump goes through that are looked at. */
 const LONGEST_TABLE = 64;
+/** A region of so many instructions may be part of another one. */
+const SMALL = 64;
+/** What is met once in 2^n times that the entry is, or less, is not looked at. */
+const RAREST = 7;
 /** How far from an indirect jump its targets are looked for, in bytes. */
 const REACH = 0x800;
 
@@ -71,10 +73,15 @@ export function discover(source: CodeSource, decoder: Decoder, rows: RowLookup, 
   return new Discovery(source, decoder, rows).run(entry);
 }
 
-/** A way on; `sure` when whoever gets here takes it, or falls into it. */
+/** A way on. */
 interface Way {
   readonly to: number;
+  /** Binary logarithm of how many times its branch is executed for each time that it goes this way. */
+  readonly rarity: number;
+  /** Whether it is sure that execution has come that way. */
   readonly sure: boolean;
+  /** Records of the instruction that falls into it. */
+  readonly before?: readonly number[];
 }
 
 class Discovery {
@@ -83,7 +90,8 @@ class Discovery {
   readonly #rows: RowLookup;
   /** Instructions by delta; undefined where none can be decoded. */
   readonly #instructions = new Map<number, GuestInstruction | undefined>();
-  readonly #leaders = new Set<number>();
+  /** Where blocks begin, and how they were reached first. */
+  readonly #leaders = new Map<number, Way>();
   readonly #pages = new Map<number, number>();
   /** Where indirect branches are likely to lead, by the branch's delta. */
   readonly #likely = new Map<number, readonly number[]>();
@@ -115,15 +123,18 @@ class Discovery {
   /** Nearest first: what is often met counts as near, and a way that may not be taken is twice as long as one that is. */
   #explore(from: readonly number[]): void {
     const queues: number[][] = [[...from]];
-    for (const delta of from) this.#leaders.add(delta);
+    for (const to of from) this.#leaders.set(to, { to, rarity: 0, sure: true });
     for (let distance = 0; distance < queues.length; distance++) {
       const queue = (queues[distance] ??= []);
       for (let delta = queue.shift(); delta !== undefined; delta = queue.shift()) {
+        const soFar = this.#leaders.get(delta)?.rarity ?? 0;
         for (const way of this.#follow(delta)) {
           if (this.#leaders.has(way.to) || this.#leaders.size >= LIMITS.blocks || !this.#worthwhile(way)) continue;
-          this.#leaders.add(way.to);
-          const step = this.#isHot(way.to) ? 0 : way.sure ? 1 : 2;
-          (queues[distance + step] ??= []).push(way.to);
+          const isHot = this.#isHot(way.to);
+          const rarity = isHot ? 0 : soFar + way.rarity;
+          if (rarity > RAREST) continue;
+          this.#leaders.set(way.to, { ...way, rarity });
+          (queues[distance + (isHot ? 0 : 1 + way.rarity)] ??= []).push(way.to);
         }
       }
     }
@@ -142,19 +153,30 @@ class Discovery {
 
   /** Decodes from `delta` on to the end of its run, and gives where that leads: likely ways first. */
   #follow(delta: number): readonly Way[] {
+    let records = this.#leaders.get(delta)?.before ?? [];
     for (let at = delta; ;) {
       if (this.#instructions.has(at)) return [];
       const i = this.#decode(at);
       this.#instructions.set(at, i);
       if (i === undefined) return [];
-      if (i.flow === "indirect") this.#noteTargets(i);
+      records = this.#source.records(i.host, records);
+      if (i.flow === "indirect") this.#noteTargets(i, records);
       const flow = this.#flow(i);
-      if (flow.kind === "next") {
-        at = flow.next;
-        continue;
-      }
-      return waysOf(flow);
+      if (flow.kind === "conditional") return this.#waysOn(i, flow, records);
+      if (flow.kind !== "next") return waysOf(flow);
+      at = flow.next;
     }
+  }
+
+  /** The ways that a branch goes often enough: most of those that the code has are for errors, and never taken. */
+  #waysOn(i: GuestInstruction, { target, next }: Extract<Flow, { kind: "conditional" }>, records: readonly number[]): readonly Way[] {
+    const { taken, notTaken } = this.#source.ways(records);
+    const total = taken + notTaken;
+    const rarity = (count: number): number => (total === 0 ? 0 : Math.round(Math.log2(total / count)));
+    return [
+      { to: next, rarity: rarity(notTaken), sure: true, before: records },
+      { to: target, rarity: total === 0 ? 1 : rarity(taken), sure: taken > 0 },
+    ];
   }
 
   #flow(i: GuestInstruction): Flow {
@@ -166,13 +188,19 @@ class Discovery {
    * tables call what they always call), or where the interpreter saw it go. Calls come back, so that each of a few targets is worth a
    * comparison; a jump that has several is a switch.
    */
-  #noteTargets(i: GuestInstruction): void {
+  #noteTargets(i: GuestInstruction, records: readonly number[]): void {
     const pointer = i.ripRelative ? this.#source.pointer(i.delta + i.length + i.displacement) : undefined;
-    const seen = new Set([...(pointer === undefined ? [] : [pointer]), ...this.#seenTargets(i)]);
+    const seen = new Set([...(pointer === undefined ? [] : [pointer]), ...this.#targetsOf(i, records)]);
     const likely = [...seen].filter((to) => this.#worthwhile({ to, sure: false })).slice(0, MOST_LIKELY);
     if (likely.length === 0) return;
     if ((likely.length === 1 && i.index === ZERO) || i.handler.instruction.name === "CALL") this.#likely.set(i.delta, likely);
     else for (const to of [...likely, ...this.#tableOf(i)]) this.#targets.add(to);
+  }
+
+  /** Where the interpreter saw an indirect branch go. */
+  #targetsOf({ delta }: GuestInstruction, records: readonly number[]): readonly number[] {
+    const targets = this.#source.targets(records).map((distance) => (delta & ~0xfff) + distance);
+    return targets.filter((to) => to === (to | 0));
   }
 
   /** Where the pointers lead that a jump through a table chooses from. */
@@ -186,13 +214,6 @@ class Discovery {
       if (this.#worthwhile({ to, sure: false })) found.push(to);
     }
     return found;
-  }
-
-  /** The interpreter's blocks hold the branches that were not taken; they may begin at any instruction before, and each has seen something else. */
-  #seenTargets({ delta, host }: GuestInstruction): readonly number[] {
-    const starts = [...this.#instructions.keys()].filter((d) => d <= delta && d > delta - LONGEST_BLOCK && d >> 12 === delta >> 12);
-    const distances = starts.flatMap((start) => this.#source.targets(host - (delta - start), host));
-    return distances.map((distance) => (delta & ~0xfff) + distance).filter((to) => to === (to | 0));
   }
 
   #decode(delta: number): GuestInstruction | undefined {
@@ -234,14 +255,15 @@ class Discovery {
     return host === 0 ? 0 : host + (delta & 0xfff);
   }
 
-  /** Code that has not run yet is not likely to. */
-  #worthwhile({ to, sure }: Way): boolean {
+  /** Code that has not run yet is not likely to; what is another region's is entered there. */
+  #worthwhile({ to, sure }: Pick<Way, "to" | "sure">): boolean {
     const host = this.#host(to);
-    return host !== 0 && (sure || this.#source.known(host));
+    if (host === 0 || !(sure || this.#source.known(host))) return false;
+    return this.#source.isWide || !this.#source.entered(host) || this.#source.sizeAt(host) <= SMALL;
   }
 
   #graph(entry: number): RegionGraph {
-    const order = [entry, ...[...this.#leaders].filter((d) => d !== entry && this.#instructions.get(d) !== undefined)];
+    const order = [entry, ...[...this.#leaders.keys()].filter((d) => d !== entry && this.#instructions.get(d) !== undefined)];
     const at = new Map(order.map((delta, i) => [delta, i]));
     const drafts = order.map((delta) => this.#block(delta, at));
     const returns = returnPoints(drafts, at);
@@ -256,8 +278,11 @@ class Discovery {
       for (const i of instructions) used.add(i.delta >> 12).add((i.delta + i.length - 1) >> 12);
     }
     const pages = [...this.#pages].filter(([page]) => used.has(page)).map(([page, host]) => ({ pages: page, host }));
+    const comesBack = new Set(drafts.flatMap(({ flow }) => (flow.kind === "call" && !at.has(flow.target) ? [flow.next] : [])));
+    // Where the regions are entered that a wide one replaces, so is that: who went on in one of them would stay there.
+    const isReplaced = (delta: number): boolean => this.#source.isWide && this.#source.entered(this.#host(delta));
     const isEntry = ({ delta, instructions: [i] }: Omit<Block, "successors">): boolean =>
-      (this.#isHot(delta) || this.#targets.has(delta)) && (i === undefined || !crossesPage(i));
+      (this.#isHot(delta) || this.#targets.has(delta) || comesBack.has(delta) || isReplaced(delta)) && (i === undefined || !crossesPage(i));
     const targets = [...this.#targets].map((delta) => at.get(delta) ?? 0);
     const others = [...targets, ...order.keys()].filter((n) => n !== 0 && isEntry(drafts[n]!));
     const entries = [...new Set([0, ...others])].slice(0, LIMITS.entries);
@@ -308,15 +333,14 @@ const crossesPage = ({ delta, length }: GuestInstruction): boolean => (delta & 0
 function waysOf(flow: Flow): readonly Way[] {
   switch (flow.kind) {
     case "jump":
-      return [{ to: flow.target, sure: true }];
-    case "conditional":
+      return [{ to: flow.target, rarity: 0, sure: true }];
     case "call":
       return [
-        { to: flow.next, sure: true },
-        { to: flow.target, sure: false },
+        { to: flow.next, rarity: 0, sure: true },
+        { to: flow.target, rarity: 1, sure: false },
       ];
     case "indirect":
-      return [flow.next, ...(flow.likely ?? [])].filter((to) => to !== undefined).map((to) => ({ to, sure: true }));
+      return [flow.next, ...(flow.likely ?? [])].filter((to) => to !== undefined).map((to) => ({ to, rarity: 0, sure: true }));
     default:
       return [];
   }

@@ -3,6 +3,7 @@ import { beforeAll, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
+import { placeOf } from "../engine/place.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
 import type { RegionRequest, TranslatorClient } from "../engine/translation.ts";
 import { HotPlaces, MemorySource } from "./memory-source.ts";
@@ -57,7 +58,7 @@ class Caller {
   get request(): RegionRequest {
     const { context } = this.cpu;
     const host = this.memory.hostOffset(CODE, 1);
-    return { host, mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView") };
+    return { host, mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView"), isWide: false };
   }
 
   /** Has the code translated, as if it were hot. */
@@ -74,8 +75,33 @@ it("remembers in a branch's record where it went, relative to its page", () => {
   const { request } = guest;
   const { buffer } = guest.client!.memory;
   const source = new MemorySource(buffer, guest.client!.base, request, new HotPlaces([]));
-  expect(new Set(source.targets(request.host, request.host))).toEqual(new Set([0x100, 0x200]));
-  expect(source.targets(request.host + 3, request.host)).toEqual([]);
+  const records = source.records(request.host, []);
+  expect(new Set(source.targets(records))).toEqual(new Set([0x100, 0x200]));
+  expect(source.records(request.host + 1, [])).toEqual([]);
+});
+
+it("counts which ways a conditional branch goes", () => {
+  const guest = new Caller();
+  guest.run(4);
+  guest.run(3);
+  const { request } = guest;
+  const source = new MemorySource(guest.client!.memory.buffer, guest.client!.base, request, new HotPlaces([]));
+  const branch = request.host + 4;
+  const records = source.records(branch, source.records(branch - 1, []));
+  expect(source.ways(records)).toEqual({ taken: 5, notTaken: 2 });
+  expect(source.ways([])).toEqual({ taken: 0, notTaken: 0 });
+});
+
+it("knows where regions can be entered, and how large they are", () => {
+  const guest = new Caller();
+  guest.run(4);
+  const { request } = guest;
+  const sizes = new Map([[placeOf(request.host, request.mode), 6]]);
+  const source = new MemorySource(guest.client!.memory.buffer, guest.client!.base, request, new HotPlaces([]), sizes);
+  expect(source.entered(request.host)).toBe(false);
+  guest.translate();
+  expect([source.entered(request.host), source.sizeAt(request.host)]).toEqual([true, 6]);
+  expect([source.entered(request.host + 0x100), source.sizeAt(request.host + 0x100)]).toEqual([false, Infinity]);
 });
 
 it("stays in a region with functions that are called through a table", () => {

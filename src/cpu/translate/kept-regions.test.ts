@@ -72,7 +72,7 @@ class Machine {
     const { context } = this.cpu;
     const host = this.memory.hostOffset(linear & 0xf_ffff, 1);
     const mode = context.get32("mode");
-    const request = { host, mode, linearPage: BigInt.asUintN(32, BigInt(linear & ~0xfff)), view: context.get32("tlbView") };
+    const request = { host, mode, linearPage: BigInt.asUintN(32, BigInt(linear & ~0xfff)), view: context.get32("tlbView"), isWide: false };
     const hot = others.map((other) => placeOf(host - linear + other, mode));
     client.accept(
       this.translator.translate(client.memory.buffer, client.base, [request], { hot }) ?? expect.fail("nothing was translated"),

@@ -1,16 +1,13 @@
 // Guest code as the tables of a processor show it. The tables belong to another thread and may change meanwhile: a region is checked
 // against the bytes and pages it was made from before it is put in force, and whenever it is entered.
-import { RECORD, TLB } from "../engine/layout.ts";
-import { hostOfPlace, isInternal, modeOfPlace, ownRecord, placeOf, recordAt } from "../engine/place.ts";
+import { RECORD, TLB, WAYS_GONE } from "../engine/layout.ts";
+import { hostOfPlace, isEntry, isInternal, modeOfPlace, ownRecord, placeOf, recordAt } from "../engine/place.ts";
 import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
-import type { CodeSource } from "./source.ts";
+import type { CodeSource, WaysGone } from "./source.ts";
 
 /** Pointers that lead further than that, in bytes, lead to another image, which may lie elsewhere the next time. */
 const FAR = 1 << 24;
-
-/** Instructions of a block that are looked at. */
-const LONGEST_BLOCK = 64;
 
 const pageOf = (host: number): number => host >>> 12;
 
@@ -46,17 +43,28 @@ export class MemorySource implements CodeSource {
   readonly #copies = new Map<number, Uint8Array>();
   readonly mode: number;
   readonly isKernel: boolean;
+  readonly isWide: boolean;
   readonly #view: DataView;
   readonly #base: number;
   readonly #request: RegionRequest;
   readonly #places: HotPlaces;
+  readonly #sizes: ReadonlyMap<number, number>;
 
-  constructor(buffer: ArrayBuffer | SharedArrayBuffer, base: number, request: RegionRequest, places: HotPlaces) {
+  /** @param sizes instructions of regions, as far as they are known, by the places where they may be entered */
+  constructor(
+    buffer: ArrayBuffer | SharedArrayBuffer,
+    base: number,
+    request: RegionRequest,
+    places: HotPlaces,
+    sizes: ReadonlyMap<number, number> = new Map(),
+  ) {
     this.#u8 = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     this.#base = base;
     this.#request = request;
     this.#places = places;
+    this.#sizes = sizes;
+    this.isWide = request.isWide;
     this.mode = request.mode;
     this.isKernel = request.linearPage >= (request.mode & MODE.long ? 1n << 63n : 1n << 31n);
   }
@@ -90,18 +98,29 @@ export class MemorySource implements CodeSource {
     return Math.abs(distance) < FAR ? distance : undefined;
   }
 
-  targets(start: number, host: number): readonly number[] {
+  records(host: number, before: readonly number[]): readonly number[] {
     const view = this.#view;
-    const first = recordAt(view, this.#base, start, this.mode);
     const end = view.byteLength - RECORD.size;
-    if (first === 0) return [];
-    for (let r = first, n = 0; r <= end && n < LONGEST_BLOCK; r += RECORD.size, n++) {
-      const own = ownRecord(view, r);
-      if (isInternal(view, own)) return [];
-      if (view.getUint16(r + RECORD.offset, true) !== (host & 0xfff)) continue;
-      return [RECORD.target, RECORD.imm, RECORD.imm + 4].map((field) => view.getInt32(own + field, true)).filter((to) => to !== 0);
+    const isNext = (r: number): boolean =>
+      r <= end && view.getUint16(r + RECORD.offset, true) === (host & 0xfff) && !isInternal(view, ownRecord(view, r));
+    const next = before.map((r) => r + RECORD.size).filter(isNext);
+    const entry = recordAt(view, this.#base, host, this.mode);
+    return entry === 0 || next.includes(entry) || !isNext(entry) ? next : [...next, entry];
+  }
+
+  targets(records: readonly number[]): readonly number[] {
+    const noted = (r: number): number[] => [RECORD.target, RECORD.imm, RECORD.imm + 4].map((field) => this.#view.getInt32(r + field, true));
+    return records.flatMap((r) => noted(ownRecord(this.#view, r))).filter((to) => to !== 0);
+  }
+
+  ways(records: readonly number[]): WaysGone {
+    let [taken, notTaken] = [0, 0];
+    for (const r of records) {
+      const own = ownRecord(this.#view, r);
+      taken += this.#view.getUint16(own + WAYS_GONE.taken, true);
+      notTaken += this.#view.getUint16(own + WAYS_GONE.notTaken, true);
     }
-    return [];
+    return { taken, notTaken };
   }
 
   get #isLong(): boolean {
@@ -122,6 +141,15 @@ export class MemorySource implements CodeSource {
 
   hotInPage(host: number): readonly number[] {
     return this.#places.inPage(host, this.mode);
+  }
+
+  entered(host: number): boolean {
+    const record = recordAt(this.#view, this.#base, host, this.mode);
+    return record !== 0 && isEntry(this.#view, record);
+  }
+
+  sizeAt(host: number): number {
+    return this.#sizes.get(placeOf(host, this.mode)) ?? Infinity;
   }
 
   known(host: number): boolean {

@@ -4,7 +4,7 @@ import { Decoder } from "../decode/decoder.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { INTERNAL_HANDLERS } from "../engine/layout.ts";
 import type { RegionParameter } from "../engine/region-shape.ts";
-import { MODE } from "../state.ts";
+import { codeSource } from "../../testing/code-source.ts";
 import { discover } from "./graph.ts";
 import { kernelParameters } from "./parameters.ts";
 
@@ -21,18 +21,7 @@ beforeAll(() => {
 function found(...code: readonly number[]): string[] {
   const page = new Uint8Array(0x1000).fill(END);
   page.set(code);
-  const source = {
-    page: () => page,
-    mode: MODE.long,
-    isKernel: true,
-    hostPage: (n: number) => (n === 0 ? PAGE : 0),
-    known: () => true,
-    hot: () => false,
-    hotInPage: () => [],
-    pointer: () => undefined,
-    targets: () => [],
-    deltaOf: () => undefined,
-  };
+  const source = codeSource({ page: () => page, isKernel: true, hostPage: (n) => (n === 0 ? PAGE : 0) });
   const { handlers } = program.set;
   const graph = discover(source, new Decoder(program.plan.tables), (d) => handlers[d.handler - INTERNAL_HANDLERS]!, 0);
   if (!graph) return expect.fail("no code");

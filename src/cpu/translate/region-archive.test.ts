@@ -21,6 +21,7 @@ function region(change: Partial<RegionShape> = {}, age = 0): KeptRegion {
     parameters: [{ at: 4, size: 4, to: SEEN.size, as: 8, add: -3 }],
     records: new Uint8Array(SEEN.size + 32).fill(5),
     instructions: 4,
+    isWide: true,
     ...change,
   };
   return { shape, body: Uint8Array.of(0, 0x0b), age };

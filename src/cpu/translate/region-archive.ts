@@ -1,8 +1,8 @@
 // Regions as bytes, to be kept. All numbers are little-endian; lists begin with their length (u32), texts are bytes of UTF-8.
 //
 //   ┌────────┬─────────┬───────────┬─────────────────┬──────────────────────────────────────────────────────────────────────┐
-//   │ "NREG" │ version │ imports   │ name, types     │ regions: mode, age, instructions, entries and keys, pages, ranges,     │
-//   │        │ u32     │           │                 │ parameters, bytes, records, body                                       │
+//   │ "NREG" │ version │ imports   │ name, types     │ regions: mode, age, instructions, wide or not, entries and keys, pages, │
+//   │        │ u32     │           │                 │ ranges, parameters, bytes, records, body                                │
 //   └────────┴─────────┴───────────┴─────────────────┴──────────────────────────────────────────────────────────────────────┘
 //
 // Whoever keeps the bytes sees to it that they come back as they were. What is read is checked all the same, as far as what is made of
@@ -29,7 +29,7 @@ export interface RegionArchive {
 }
 
 const MAGIC = 0x4745_524e;
-const VERSION = 1;
+const VERSION = 2;
 const TYPES: readonly ValueType[] = ["i32", "i64", "f32", "f64", "v128"];
 const NO_TYPE = 255;
 /** Longest lists of one region; longest code, records and function, in bytes. All are far above what the translator makes. */
@@ -54,7 +54,7 @@ export function packArchive({ imports, regions }: RegionArchive): Uint8Array {
 }
 
 function packRegion(out: Writer, { shape, body, age }: KeptRegion): void {
-  for (const n of [shape.mode, age, shape.instructions]) out.u32(n);
+  for (const n of [shape.mode, age, shape.instructions, shape.isWide ? 1 : 0]) out.u32(n);
   for (const list of [shape.entries, shape.keys, shape.pages]) out.list(list, (n) => out.u32(n));
   out.list(shape.ranges, (r) => {
     out.u32(r.delta);
@@ -92,11 +92,12 @@ function typeOf(n: number | undefined): ValueType {
 }
 
 function unpackRegion(from: Reader): KeptRegion {
-  const [mode, age, instructions] = [from.u32(), from.u32(), from.u32()];
+  const [mode, age, instructions, isWide] = [from.u32(), from.u32(), from.u32(), from.u32() !== 0];
   const numbers = (most: number): number[] => from.list(most, () => from.i32());
   const shape: RegionShape = {
     mode,
     instructions,
+    isWide,
     entries: numbers(MOST_ITEMS),
     keys: numbers(MOST_ITEMS).map((n) => n >>> 0),
     pages: numbers(MOST_PAGES),

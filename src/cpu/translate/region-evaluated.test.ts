@@ -6,6 +6,7 @@ import { Builder, routine } from "../ir/builder.ts";
 import { evaluate, type Value } from "../ir/evaluate.ts";
 import type { Callee } from "../ir/types.ts";
 import { at, EXIT, MODE, XMM } from "../state.ts";
+import { codeSource } from "../../testing/code-source.ts";
 import { bodyOf } from "./region-body.ts";
 import { moduleOf, RegionImports } from "./region-module.ts";
 import { RegionTranslator } from "./translator.ts";
@@ -68,18 +69,10 @@ function freshMemory(code: readonly number[]): WebAssembly.Memory {
 }
 
 const draftOf = (memory: WebAssembly.Memory): NonNullable<ReturnType<RegionTranslator["draft"]>> => {
-  const source = {
-    page: (host: number): Uint8Array => new Uint8Array(memory.buffer).slice(host, host + 0x1000),
-    mode: MODE.long,
-    isKernel: false,
-    hostPage: (n: number): number => (n === 0 ? CODE : 0),
-    known: (): boolean => true,
-    hot: (): boolean => false,
-    hotInPage: (): readonly number[] => [],
-    pointer: (): undefined => undefined,
-    targets: () => [],
-    deltaOf: () => undefined,
-  };
+  const source = codeSource({
+    page: (host) => new Uint8Array(memory.buffer).slice(host, host + 0x1000),
+    hostPage: (n) => (n === 0 ? CODE : 0),
+  });
   return translator.draft(source, CODE) ?? expect.fail("no region");
 };
 

@@ -320,6 +320,9 @@ export abstract class RegionSem extends X87Sem implements RegionExits {
     return ip;
   }
 
+  /** Only the interpreter takes notes. */
+  override noteWay(): void {}
+
   /** A region has no record to note it in. */
   override indirectTarget(ip: Expr): Expr {
     return this.branchTarget(ip);

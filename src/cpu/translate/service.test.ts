@@ -23,6 +23,7 @@ const archiveOf = (...bodies: readonly Uint8Array[]): RegionArchive => ({
       parameters: [],
       records: new Uint8Array(SEEN.size),
       instructions: 1,
+      isWide: false,
     },
     body,
     age: 0,

@@ -1,5 +1,11 @@
 // What a translator reads of a machine: the bytes of guest code, and which of it has run.
 
+/** How often a conditional branch went each way, as the interpreter saw it. */
+export interface WaysGone {
+  readonly taken: number;
+  readonly notTaken: number;
+}
+
 /** Guest code as seen from one linear page, the origin: deltas are linear addresses relative to that page. */
 export interface CodeSource {
   /**
@@ -18,14 +24,24 @@ export interface CodeSource {
   /** Where the pointer at a delta leads, as things are: a delta again, undefined when that is not known or far away. */
   pointer(delta: number): number | undefined;
   /**
-   * Where the indirect branch at a host address went lately, as distances from its page, when it was reached as part of a block that
-   * begins at `start`, in the same page.
+   * Numbers by which is found what is known of the instruction at a host address: whoever comes from the instruction before gives those of
+   * that one.
    */
-  targets(start: number, host: number): readonly number[];
+  records(host: number, before: readonly number[]): readonly number[];
+  /** Where the indirect branch with these records went lately, as distances from its page. */
+  targets(records: readonly number[]): readonly number[];
+  /** How often the conditional branch with these records went each way. */
+  ways(records: readonly number[]): WaysGone;
   /** Whether the instruction at this host address is often met by the interpreter. */
   hot(host: number): boolean;
   /** All such addresses in a page. */
   hotInPage(host: number): readonly number[];
+  /** Whether the region may hold what others do. */
+  readonly isWide: boolean;
+  /** Whether a region can be entered at this host address. */
+  entered(host: number): boolean;
+  /** How many instructions that region has. */
+  sizeAt(host: number): number;
   /** Whether the instruction at this host address has been the target of a branch. */
   known(host: number): boolean;
 }

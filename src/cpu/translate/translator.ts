@@ -23,10 +23,19 @@ import type { CodeSource } from "./source.ts";
 /** Bytes that the code of most regions finds room in. */
 const REGION_BYTES = 0x2000;
 
+/** Places that are remembered for how large their regions are. */
+const MOST_SIZES = 0x1_0000;
+
 /** A region before its function is emitted. */
 interface Draft {
   readonly placed: PlacedRegion;
   readonly region: RegionBody;
+}
+
+/** A region with its function's body. */
+interface MadeRegion extends PlacedRegion {
+  readonly id: number;
+  readonly body: Uint8Array;
 }
 
 /** How to translate. */
@@ -42,6 +51,8 @@ export class RegionTranslator {
   readonly #handlers: readonly Handler[];
   readonly #plan: EnginePlan;
   readonly #decoder: Decoder;
+  /** Instructions of the regions made so far, by the places where they may be entered. */
+  readonly #sizes = new Map<number, number>();
   /** Room for the code of the region that is being emitted. */
   readonly #code = new Code(REGION_BYTES);
 
@@ -71,22 +82,21 @@ export class RegionTranslator {
   }
 
   /** All requested regions that can be made, which go into the library, with their functions' bodies. */
-  prepare(
-    buffer: ArrayBuffer | SharedArrayBuffer,
-    base: number,
-    requests: readonly RegionRequest[],
-    places: HotPlaces,
-  ): (PlacedRegion & { readonly id: number; readonly body: Uint8Array })[] {
-    const regions: (PlacedRegion & { readonly id: number; readonly body: Uint8Array })[] = [];
+  prepare(buffer: ArrayBuffer | SharedArrayBuffer, base: number, requests: readonly RegionRequest[], places: HotPlaces): MadeRegion[] {
+    const regions: MadeRegion[] = [];
     const covered = new Set<number>();
     for (const r of requests) {
       if (!isTranslatable(r.mode) || covered.has(placeOf(r.host, r.mode))) continue;
-      const draft = this.draft(new MemorySource(buffer, base, r, places), r.host);
+      const draft = this.draft(new MemorySource(buffer, base, r, places, this.#sizes), r.host);
       if (!draft) continue;
       const { shape, hosts } = draft.placed;
       const body = bodyOf(draft.region, this.library.imports, this.#code);
       regions.push({ shape, hosts, body, id: this.library.add(shape, body) });
-      for (const delta of shape.entries) covered.add(placeOf(hostIn({ pages: shape.pages, hosts }, delta), r.mode));
+      for (const delta of shape.entries) {
+        const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), r.mode);
+        covered.add(place);
+        if (!this.#sizes.has(place) && this.#sizes.size < MOST_SIZES) this.#sizes.set(place, shape.instructions);
+      }
     }
     return regions;
   }
@@ -123,6 +133,7 @@ export class RegionTranslator {
       parameters: described,
       records,
       instructions: graph.blocks.reduce((n, b) => n + b.instructions.length, 0),
+      isWide: source.isWide,
     };
     return { shape, hosts };
   }

@@ -61,11 +61,13 @@ export class SequenceTranslator {
   #requests(sequence: Sequence, start: Start, offsets: readonly number[]): RegionRequest[] {
     const { mode, view } = this.#runner.worldOf(sequence, start);
     const [base] = windowsOf(sequence, start);
-    return offsets.map((offset) => ({
+    // Every other one holds what the one before does, and takes its place where both can be entered.
+    return offsets.map((offset, n) => ({
       host: this.#runner.board.hostOf(sequence.slot, offset),
       mode,
       linearPage: BigInt(base + (offset & ~0xfff)),
       view,
+      isWide: n % 2 === 1,
     }));
   }
 

@@ -1,0 +1,98 @@
+// Regions beside one another hold each piece of code once; wide ones hold what others do, and take their places.
+import { beforeAll, expect, it } from "vitest";
+import { GuestMemory } from "../../memory/guest-memory.ts";
+import { NO_DEVICES } from "../../testing/no-devices.ts";
+import { ProgramGenerator } from "../engine/generator.ts";
+import { memoryLayout, Processor } from "../engine/processor.ts";
+import type { RegionRequest, TranslatorClient } from "../engine/translation.ts";
+import { RegionTranslator } from "./translator.ts";
+
+const RAM = 1 << 20;
+const CODE = 0x1000;
+const FUNCTION = 0x1100;
+const STACK = 0x9000;
+/** again: `call FUNCTION` · `dec ecx` · `jnz again` · `hlt` */
+const CALLER = [0xe8, 0xfb, 0, 0, 0, 0x49, 0x75, 0xf8, 0xf4];
+/** What the function adds to EAX: too much for a copy of it in another region. */
+const STEPS = 100;
+
+let program: ProgramGenerator;
+beforeAll(() => {
+  program = new ProgramGenerator();
+});
+
+/** Flat 32-bit code without paging that calls a long function again and again. */
+class Machine {
+  readonly cpu: Processor;
+  readonly requests: RegionRequest[] = [];
+  readonly #memory = new GuestMemory(RAM, memoryLayout(1, RAM).ramBase);
+  readonly #translator = new RegionTranslator(program);
+  readonly #factory = (client: TranslatorClient): { request: (requests: readonly RegionRequest[]) => void } => {
+    this.#client = client;
+    return { request: (requests) => void this.requests.push(...requests) };
+  };
+  #client: TranslatorClient | undefined;
+
+  constructor() {
+    this.cpu = new Processor({ program: program.interpreter(), memory: this.#memory, host: NO_DEVICES, translator: this.#factory });
+    this.#memory.write(CODE, Uint8Array.from(CALLER));
+    this.#memory.write(FUNCTION, Uint8Array.from([...Array<number>(STEPS).fill(0x40), 0xc3]));
+  }
+
+  start(calls: number): void {
+    const { registers: r } = this.cpu;
+    const values = { cr0: 1, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: calls };
+    for (const [name, value] of Object.entries(values)) r.set(name, BigInt(value));
+    r.setSegment("cs", { selector: 8, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
+    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
+    r.commit();
+  }
+
+  hostOf(address: number): number {
+    return this.#memory.hostOffset(address, 1);
+  }
+
+  /** → how often regions were entered meanwhile */
+  run(calls: number): number {
+    const before = this.cpu.translated!.entries;
+    this.start(calls);
+    expect(this.cpu.run(100_000)).toBe("halt");
+    expect(this.cpu.registers.get("rax")).toBe(BigInt(calls * STEPS));
+    return this.cpu.translated!.entries - before;
+  }
+
+  translate(address: number, isWide = false): void {
+    const { context } = this.cpu;
+    const host = this.hostOf(address);
+    this.answer([{ host, mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView"), isWide }]);
+  }
+
+  answer(requests: readonly RegionRequest[]): void {
+    const { memory, base, accept, done } = this.#client!;
+    accept(this.#translator.translate(memory.buffer, base, requests) ?? expect.fail("nothing was translated"));
+    done(requests);
+  }
+}
+
+it("holds a function that another region begins with only if it is wide, and takes that one's place", () => {
+  const m = new Machine();
+  m.run(5);
+  m.translate(FUNCTION);
+  m.translate(CODE);
+  expect(m.run(100)).toBeGreaterThanOrEqual(200);
+  m.translate(CODE, true);
+  expect(m.run(100)).toBeLessThan(10);
+  // The function's own and the wide one: nothing leads to the caller's first one any more.
+  expect(m.cpu.translation!.regions.size).toBe(2);
+});
+
+it("is asked for where regions are entered again and again, once nothing else is to be translated", () => {
+  const m = new Machine();
+  m.start(300_000);
+  for (let exit = "budget"; exit !== "halt"; exit = m.cpu.run(20_000)) {
+    expect(exit).toBe("budget");
+    if (m.requests.length > 0) m.answer(m.requests.splice(0));
+    if (m.cpu.translation!.regions.isWide(m.hostOf(CODE), m.cpu.context.get32("mode"))) break;
+  }
+  expect(m.run(100)).toBeLessThan(10);
+});
