@@ -42,10 +42,10 @@ export class Heat {
     this.#counts.delete(place);
   }
 
-  /** How urgent a place is, to compare: what runs now comes before what was hotter once; 0 for what has not been met for long. */
+  /** How urgent a place is, to compare: by how often it is met now, then by how often it was; 0 for what is not met now. */
   urgencyOf(place: number): number {
     const now = (this.#recent.get(place) ?? 0) + (this.#recentBefore.get(place) ?? 0);
-    return now * HALF_LIFE + (this.#counts.get(place) ?? 0);
+    return now === 0 ? 0 : now * HALF_LIFE + (this.#counts.get(place) ?? 0);
   }
 
   #cool(): void {

@@ -1,4 +1,5 @@
 // A translator in another thread: asks it for the hottest code first, one batch at a time.
+import { placeOf } from "./place.ts";
 import type { NumberedShape } from "./region-stock.ts";
 import type { CompiledRegions, RegionRequest, TranslatedBatch, Translator, TranslatorClient } from "./translation.ts";
 
@@ -75,10 +76,17 @@ export class RemoteTranslator implements Translator {
         return this.#kept();
       case "translated":
         this.#isBusy = false;
-        if (message.batch) this.#client.accept(message.batch);
-        this.#client.done(message.requests);
-        return this.#send();
+        return this.#answered(message);
     }
+  }
+
+  #answered({ requests, batch }: Extract<FromTranslator, { readonly type: "translated" }>): void {
+    const left = new Set(batch?.left.map(({ host, mode }) => placeOf(host, mode)));
+    const isLeft = ({ host, mode }: RegionRequest): boolean => left.has(placeOf(host, mode));
+    this.#waiting.push(...requests.filter(isLeft));
+    if (batch) this.#client.accept(batch);
+    this.#client.done(requests.filter((r) => !isLeft(r)));
+    this.#send();
   }
 
   #send(): void {

@@ -26,6 +26,8 @@ export interface RegionRequest {
 export interface TranslatedBatch {
   readonly module: WebAssembly.Module;
   readonly regions: readonly (PlacedRegion & NumberedShape)[];
+  /** What there was no time for: the first ones have made enough work. */
+  readonly left: readonly RegionRequest[];
   /** How long it took to make them, in milliseconds, and how much of it the host's compiler took. */
   readonly ms: number;
   readonly compileMs: number;
@@ -100,7 +102,7 @@ export interface TranslatorClient {
   hotPlaces(): Float64Array;
   /** Whether the guest has done next to nothing since this was asked last. */
   isIdle(): boolean;
-  /** How urgent code is, a number to compare: what runs now first, 0 for what has not been seen running for long. */
+  /** How urgent code is, a number to compare: 0 for what is not seen running now. */
   heatOf(request: RegionRequest): number;
   /** There will be no more answers. */
   failed(error: Error): void;
@@ -140,7 +142,7 @@ const THRESHOLD_OF_REPLAY = 128;
 /** Samples without a kept region that is new in use, after which this start is another one than those before. */
 const REPLAY_SAMPLES = 1024;
 /** Samples at the entry of a region that make a wide one worth it (a power of two). One in eight is taken there. */
-const WIDE_THRESHOLD = 128;
+const WIDE_THRESHOLD = 64;
 /** Entries of regions at which samples are counted. */
 const MOST_ENTRIES = 0x1_0000;
 /** After that many samples each the stock is asked again: pages that were not there when the code was decoded may be there now. */
@@ -214,8 +216,7 @@ export class Translation {
       heatOf: ({ host, mode, isWide }) => (isWide ? LEAST_URGENCY : this.#heat.urgencyOf(placeOf(host, mode))),
       done: (requests) => this.#done(requests),
       missed: (requests) => {
-        for (const r of requests) if (!r.isWide && this.#missed.size < MOST_MISSED) this.#missed.set(placeOf(r.host, r.mode), r);
-        this.#done(requests);
+        for (const r of requests) this.#miss(placeOf(r.host, r.mode), r);
       },
     });
   }
@@ -341,6 +342,12 @@ export class Translation {
   }
   #retired = 0n;
   #idleAsked = 0;
+
+  /** Came too late; when it is met again it will be asked for again. */
+  #miss(key: number, request: RegionRequest): void {
+    this.#asked.delete(key);
+    if (!request.isWide && this.#missed.size < MOST_MISSED) this.#missed.set(key, request);
+  }
 
   #done(requests: readonly RegionRequest[]): void {
     for (const { host, mode } of requests) {

@@ -97,7 +97,10 @@ it("knows where regions can be entered, and how large they are", () => {
   guest.run(4);
   const { request } = guest;
   const sizes = new Map([[placeOf(request.host, request.mode), 6]]);
-  const source = new MemorySource(guest.client!.memory.buffer, guest.client!.base, request, new HotPlaces([]), sizes);
+  const source = new MemorySource(guest.client!.memory.buffer, guest.client!.base, request, new HotPlaces([]), {
+    entries: new Set(),
+    sizes,
+  });
   expect(source.entered(request.host)).toBe(false);
   guest.translate();
   expect([source.entered(request.host), source.sizeAt(request.host)]).toEqual([true, 6]);

@@ -37,6 +37,14 @@ export class HotPlaces {
   }
 }
 
+/** Regions that the processor's tables do not tell of, or not all. */
+export interface KnownRegions {
+  /** Places where those can be entered that are not in force yet. */
+  readonly entries: ReadonlySet<number>;
+  /** How many instructions they have, by the places where they can be entered. */
+  readonly sizes: ReadonlyMap<number, number>;
+}
+
 /** The code around a requested entry. */
 export class MemorySource implements CodeSource {
   readonly #u8: Uint8Array;
@@ -48,22 +56,21 @@ export class MemorySource implements CodeSource {
   readonly #base: number;
   readonly #request: RegionRequest;
   readonly #places: HotPlaces;
-  readonly #sizes: ReadonlyMap<number, number>;
+  readonly #regions: KnownRegions;
 
-  /** @param sizes instructions of regions, as far as they are known, by the places where they may be entered */
   constructor(
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     request: RegionRequest,
     places: HotPlaces,
-    sizes: ReadonlyMap<number, number> = new Map(),
+    regions: KnownRegions = { entries: new Set(), sizes: new Map() },
   ) {
     this.#u8 = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     this.#base = base;
     this.#request = request;
     this.#places = places;
-    this.#sizes = sizes;
+    this.#regions = regions;
     this.isWide = request.isWide;
     this.mode = request.mode;
     this.isKernel = request.linearPage >= (request.mode & MODE.long ? 1n << 63n : 1n << 31n);
@@ -145,11 +152,11 @@ export class MemorySource implements CodeSource {
 
   entered(host: number): boolean {
     const record = recordAt(this.#view, this.#base, host, this.mode);
-    return record !== 0 && isEntry(this.#view, record);
+    return (record !== 0 && isEntry(this.#view, record)) || this.#regions.entries.has(placeOf(host, this.mode));
   }
 
   sizeAt(host: number): number {
-    return this.#sizes.get(placeOf(host, this.mode)) ?? Infinity;
+    return this.#regions.sizes.get(placeOf(host, this.mode)) ?? Infinity;
   }
 
   known(host: number): boolean {

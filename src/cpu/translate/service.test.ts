@@ -2,13 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { type FromTranslator, RemoteTranslator } from "../engine/remote-translator.ts";
 import { SEEN } from "../engine/region-shape.ts";
-import type { TranslatorClient } from "../engine/translation.ts";
+import type { RegionRequest, TranslatorClient } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
 import { packArchive, type RegionArchive } from "./region-archive.ts";
 import { type RegionStore, TranslatorService } from "./service.ts";
 
 /** `i32.const 0`, `local.get 2`: a function body that any region may have. */
 const BODY = Uint8Array.of(0, 0x41, 0, 0x20, 2, 0x0b);
+
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 const archiveOf = (...bodies: readonly Uint8Array[]): RegionArchive => ({
   imports: [],
@@ -93,6 +95,25 @@ describe("a translator's thread that is to keep its regions", () => {
 
 describe("the near end of a translator's thread", () => {
   const client = { failed: () => {}, hotPlaces: () => new Float64Array(0) } as unknown as TranslatorClient;
+
+  it("asks again for what the thread has left", () => {
+    const [one, other] = [1, 2].map((host): RegionRequest => ({ host, mode: MODE.long, linearPage: 0n, view: 0, isWide: false }));
+    const asked: (readonly RegionRequest[])[] = [];
+    const done: RegionRequest[] = [];
+    const busy = {
+      ...client,
+      isIdle: () => false,
+      heatOf: () => 1,
+      accept: () => {},
+      missed: () => {},
+      done: (requests: readonly RegionRequest[]) => void done.push(...requests),
+    };
+    const remote = new RemoteTranslator(busy, (message) => void (message.type === "translate" && asked.push(message.requests)));
+    remote.request([one!, other!]);
+    const batch = { module: new WebAssembly.Module(EMPTY_MODULE), regions: [], left: [structuredClone(other!)], ms: 1, compileMs: 1 };
+    remote.receive({ type: "translated", requests: [one!, other!], batch });
+    expect([asked, done]).toEqual([[[one, other], [other]], [one]]);
+  });
 
   it("has kept when the thread says so, and when the thread is gone", async () => {
     const asked: string[] = [];

@@ -28,6 +28,8 @@ export interface TranslatorServiceHost {
 /** Kept regions that are compiled together: few at first, because the guest waits for them, then more, because each module costs time. */
 const FIRST_BATCH = 4;
 const LARGEST_BATCH = 32;
+/** Guest instructions after which an answer is given: what comes next may be hotter than what was asked for. */
+const MOST_AT_ONCE = 128;
 /** How long at most the end of a machine is put off for the sake of the next start. */
 const PREPARATION_MS = 800;
 
@@ -62,7 +64,7 @@ export class TranslatorService {
     if (!guest) throw new Error("Bug in Nido: a translation before there is memory");
     const translator = await (this.#translator ??= this.#makeTranslator());
     const compile = (bytes: Uint8Array): WebAssembly.Module => this.#h.compile(bytes);
-    const batch = translator.translate(guest.memory.buffer, guest.base, requests, { hot, compile });
+    const batch = translator.translate(guest.memory.buffer, guest.base, requests, { hot, compile, most: MOST_AT_ONCE });
     this.#h.post({ type: "translated", requests, batch });
   }
 
@@ -104,9 +106,11 @@ export class TranslatorService {
     const translator = await (this.#translator ??= this.#makeTranslator());
     const end = performance.now() + PREPARATION_MS;
     const ids: number[] = [];
+    const surroundings = { places: new HotPlaces(hot), entries: new Set<number>() };
     for (const request of requests) {
       if (performance.now() > end) break;
-      ids.push(...translator.prepare(guest.memory.buffer, guest.base, [request], new HotPlaces(hot)).map(({ id }) => id));
+      const region = translator.prepare(guest.memory.buffer, guest.base, request, surroundings);
+      if (region) ids.push(region.id);
     }
     return ids;
   }

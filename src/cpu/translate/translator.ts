@@ -43,6 +43,15 @@ export interface TranslationOptions {
   /** Places where regions may be entered beside where they begin, as numbers (engine/place.ts). */
   readonly hot?: Iterable<number>;
   readonly compile?: (bytes: Uint8Array) => WebAssembly.Module;
+  /** Guest instructions after which the requests that follow are left. */
+  readonly most?: number;
+}
+
+/** What there is beside a region that is to be made. */
+export interface Surroundings {
+  readonly places: HotPlaces;
+  /** Places where regions can be entered that have just been made. */
+  readonly entries: Set<number>;
 }
 
 /** Translates the code of one machine's memory. */
@@ -69,36 +78,50 @@ export class RegionTranslator {
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     requests: readonly RegionRequest[],
-    { hot = [], compile = (bytes) => new WebAssembly.Module(bytes) }: TranslationOptions = {},
+    { hot = [], compile = (bytes) => new WebAssembly.Module(bytes), most = Infinity }: TranslationOptions = {},
   ): TranslatedBatch | undefined {
     const start = performance.now();
-    const regions = this.prepare(buffer, base, requests, new HotPlaces(hot));
+    const surroundings: Surroundings = { places: new HotPlaces(hot), entries: new Set() };
+    const regions: MadeRegion[] = [];
+    let next = 0;
+    for (let made = 0; next < requests.length && made < most; next++) {
+      const region = this.prepare(buffer, base, requests[next]!, surroundings);
+      if (region) regions.push(region);
+      made += region?.shape.instructions ?? 0;
+    }
     if (regions.length === 0) return undefined;
     const bytes = moduleOf(this.library.imports, regions);
     const emitted = performance.now();
     const module = compile(bytes);
     const end = performance.now();
-    return { module, regions: regions.map(({ shape, hosts, id }) => ({ shape, hosts, id })), ms: end - start, compileMs: end - emitted };
+    return {
+      module,
+      regions: regions.map(({ shape, hosts, id }) => ({ shape, hosts, id })),
+      left: requests.slice(next),
+      ms: end - start,
+      compileMs: end - emitted,
+    };
   }
 
-  /** All requested regions that can be made, which go into the library, with their functions' bodies. */
-  prepare(buffer: ArrayBuffer | SharedArrayBuffer, base: number, requests: readonly RegionRequest[], places: HotPlaces): MadeRegion[] {
-    const regions: MadeRegion[] = [];
-    const covered = new Set<number>();
-    for (const r of requests) {
-      if (!isTranslatable(r.mode) || covered.has(placeOf(r.host, r.mode))) continue;
-      const draft = this.draft(new MemorySource(buffer, base, r, places, this.#sizes), r.host);
-      if (!draft) continue;
-      const { shape, hosts } = draft.placed;
-      const body = bodyOf(draft.region, this.library.imports, this.#code);
-      regions.push({ shape, hosts, body, id: this.library.add(shape, body) });
-      for (const delta of shape.entries) {
-        const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), r.mode);
-        covered.add(place);
-        if (!this.#sizes.has(place) && this.#sizes.size < MOST_SIZES) this.#sizes.set(place, shape.instructions);
-      }
+  /** A requested region with its function's body, which goes into the library. Undefined when it cannot be made, or can be entered by now. */
+  prepare(
+    buffer: ArrayBuffer | SharedArrayBuffer,
+    base: number,
+    request: RegionRequest,
+    { places, entries }: Surroundings,
+  ): MadeRegion | undefined {
+    const { host, mode } = request;
+    if (!isTranslatable(mode) || entries.has(placeOf(host, mode))) return undefined;
+    const draft = this.draft(new MemorySource(buffer, base, request, places, { entries, sizes: this.#sizes }), host);
+    if (!draft) return undefined;
+    const { shape, hosts } = draft.placed;
+    const body = bodyOf(draft.region, this.library.imports, this.#code);
+    for (const delta of shape.entries) {
+      const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), mode);
+      entries.add(place);
+      if (!this.#sizes.has(place) && this.#sizes.size < MOST_SIZES) this.#sizes.set(place, shape.instructions);
     }
-    return regions;
+    return { shape, hosts, body, id: this.library.add(shape, body) };
   }
 
   /** The region that begins at a host address in the source's origin page. */

@@ -4,7 +4,7 @@ import { GuestMemory } from "../../memory/guest-memory.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
-import type { RegionRequest, TranslatorClient } from "../engine/translation.ts";
+import type { RegionRequest, TranslatedBatch, TranslatorClient } from "../engine/translation.ts";
 import { RegionTranslator } from "./translator.ts";
 
 const RAM = 1 << 20;
@@ -61,10 +61,19 @@ class Machine {
     return this.cpu.translated!.entries - before;
   }
 
-  translate(address: number, isWide = false): void {
+  request(address: number, isWide = false): RegionRequest {
     const { context } = this.cpu;
-    const host = this.hostOf(address);
-    this.answer([{ host, mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView"), isWide }]);
+    return { host: this.hostOf(address), mode: context.get32("mode"), linearPage: BigInt(CODE), view: context.get32("tlbView"), isWide };
+  }
+
+  translate(address: number, isWide = false): void {
+    this.answer([this.request(address, isWide)]);
+  }
+
+  /** What comes of requests when so many instructions are enough. */
+  batchOf(requests: readonly RegionRequest[], most: number): TranslatedBatch | undefined {
+    const { memory, base } = this.#client!;
+    return this.#translator.translate(memory.buffer, base, requests, { most });
   }
 
   answer(requests: readonly RegionRequest[]): void {
@@ -95,4 +104,15 @@ it("is asked for where regions are entered again and again, once nothing else is
     if (m.cpu.translation!.regions.isWide(m.hostOf(CODE), m.cpu.context.get32("mode"))) break;
   }
   expect(m.run(100)).toBeLessThan(10);
+});
+
+it("leaves requests for later when others have made enough work, and holds no code twice that is asked for together", () => {
+  const m = new Machine();
+  m.run(5);
+  const requests = [m.request(FUNCTION), m.request(CODE)];
+  const first = m.batchOf(requests, STEPS);
+  expect([first?.regions.length, first?.left]).toEqual([1, requests.slice(1)]);
+  const both = m.batchOf(requests, Infinity);
+  expect(both?.regions.map(({ shape }) => shape.instructions)).toEqual([STEPS + 1, 4]);
+  expect(both?.left).toEqual([]);
 });
