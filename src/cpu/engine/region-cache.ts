@@ -53,6 +53,8 @@ const ENTRY_SIZE: number = 2 * RECORD.size;
 /** What lies behind the entries: a plan's `records`. */
 const sideOf = ({ records, plan }: Region): number => records + plan.entries.length * ENTRY_SIZE;
 const sizeOf = (plan: RegionPlan): number => plan.entries.length * ENTRY_SIZE + plan.records.length;
+/** Refusals in a row after which a region is of no use. */
+const MOST_REFUSALS = 256;
 const classOf = (size: number): number => 1 << (32 - Math.clz32(size - 1));
 const pageOf = (host: number): number => host >>> 12;
 
@@ -106,6 +108,18 @@ export class RegionCache {
   }
 
   /**
+   * The region that can be entered there gives up that entry if it is of no use: its other pages are not where they were, since the same
+   * page of a library serves several programs. → whether it did. Between runs.
+   */
+  leaveUseless(host: number, mode: number): boolean {
+    const key = placeOf(host, mode);
+    const region = this.#regions.get(key)?.region;
+    if (!region || this.#h.view.getUint32(sideOf(region) + SEEN.refusals, true) < MOST_REFUSALS) return false;
+    this.#takeEntries(region, [key]);
+    return true;
+  }
+
+  /**
    * Takes a region in, unless its bytes have changed since it was made. → whether it is in force.
    * @param wanted the entry for which it is taken in
    * @param claims the entries that it takes, unless another region has them already
@@ -140,13 +154,19 @@ export class RegionCache {
     const keys = entries.map(({ host }) => placeOf(host, mode));
     const region = this.#regions.get(keys[0]!)?.region;
     if (!region || region.plan.isWide) return;
+    this.#takeEntries(region, keys);
+  }
+
+  /** A region cannot be entered at these places any more, and is gone if there are no others. */
+  #takeEntries(region: Region, keys: readonly number[]): void {
+    const { entries, mode } = region.plan;
     for (const key of keys) {
       const found = this.#regions.get(key);
       if (found?.region !== region) continue;
       this.#restore(region, found.entry);
       this.#regions.delete(key);
     }
-    if (!region.plan.entries.some(({ host }) => this.#regions.get(placeOf(host, mode))?.region === region)) this.#remove(region);
+    if (!entries.some(({ host }) => this.#regions.get(placeOf(host, mode))?.region === region)) this.#remove(region);
   }
 
   /** Puts new regions in force at all their entries. Between runs: the instruction that is being executed may link its record yet. */

@@ -74,10 +74,10 @@ export interface RegionPlan {
 export const MOST_PAGES = 12;
 /**
  * At the beginning of a region's records: the jump cache's tag and the origin with which its pages were looked at last; 1 while the region
- * is not in force, which it looks at when something it called may have written; and where in the host its pages lie (u32 each, in the
- * order of `pages`). In whole records.
+ * is not in force, which it looks at when something it called may have written; where in the host its pages lie (u32 each, in the
+ * order of `pages`); and how often it was entered where they are not, since it was where they are. In whole records.
  */
-export const SEEN = { tag: 0, origin: 8, stale: 16, hosts: 20, size: 96 } as const;
+export const SEEN = { tag: 0, origin: 8, stale: 16, hosts: 20, refusals: 68, size: 96 } as const;
 
 /** Name of a region's function in the host's profiles, by the region's number. */
 export const regionName = (id: number): string => `region ${id}`;

@@ -292,7 +292,7 @@ export class Translation {
     const key = placeOf(host, mode);
     const linearPage = view.getBigUint64(sample, true) & ~0xfffn;
     const place = { host, mode, linearPage, view: seen & ~MODE_MASK };
-    if (isEntry(view, record)) return this.#noteEntry(key, { ...place, isWide: true });
+    if (isEntry(view, record) && !this.regions.leaveUseless(host, mode)) return this.#noteEntry(key, { ...place, isWide: true });
     const heat = this.#heat.note(key);
     if (this.#asked.has(key) || this.regions.has(host, mode)) return undefined;
     if (heat % LOOK_AGAIN === 0 && this.#isKnown(host, mode, linearPage)) return undefined;

@@ -562,10 +562,12 @@ class RegionBuilder extends RegionSem {
   #refuseIf(conditions: readonly Expr[]): void {
     if (conditions.length === 0) return;
     const any = conditions.reduce((all, one) => this.or(all, one));
-    this.if(any, () => {
-      this.#count("regionRefusals");
-      this.br(this.#done);
-    });
+    this.if(any, () => this.#refuse());
+  }
+
+  #refuse(): void {
+    this.#count("regionRefusals");
+    this.br(this.#done);
   }
 
   /** As long as the jump cache holds what it held, its addresses lead where they led. */
@@ -577,9 +579,20 @@ class RegionBuilder extends RegionSem {
     const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
     const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
     this.if(this.not(isKnown), () => {
-      this.#refuseIf(pages.map(({ pages: distance }, n) => this.#isElsewhere(distance, n)));
-      this.store("i64.store", this.#side, tag, SEEN.tag);
-      this.store("i64.store", this.#side, this.#origin, SEEN.origin);
+      const [here, elsewhere]: Label[] = [{ kind: "block" }, { kind: "block" }];
+      const looked = this.nested(() => {
+        for (const [n, { pages: distance }] of pages.entries()) this.br(elsewhere!, this.#isElsewhere(distance, n));
+        this.store("i32.store", this.#side, this.i32(0), SEEN.refusals);
+        this.store("i64.store", this.#side, tag, SEEN.tag);
+        this.store("i64.store", this.#side, this.#origin, SEEN.origin);
+        this.br(here!);
+      });
+      const refused = this.nested(() => {
+        this.append([{ k: "block", label: elsewhere!, body: looked }]);
+        this.store("i32.store", this.#side, this.add(this.load("i32.load", this.#side, SEEN.refusals), 1), SEEN.refusals);
+        this.#refuse();
+      });
+      this.append([{ k: "block", label: here!, body: refused }]);
     });
   }
 
