@@ -4,12 +4,12 @@
 //        + 1000h    list of filled TLB entries, for quick flushes
 //        + 2000h    records that are executed once (page-crossing refetch, single fetches from devices)
 //        + 4000h    samples: what the interpreter was executing
-//        + 20000h   TLB views: user, supervisor, supervisor with AC, never filled
-//        + 60000h   jump cache
-//        + A0000h   code hash: host address → record
-//        + 4A0000h  record arena
-//        + 44A0000h counters of a profiling module
-//        + 45A0000h records of translated regions
+//        + 40000h   TLB views: user, supervisor, supervisor with AC, never filled
+//        + 140000h  jump cache
+//        + 180000h  code hash: host address → record
+//        + 580000h  record arena
+//        + 4580000h counters of a profiling module
+//        + 4680000h records of translated regions
 
 /**
  * Host addresses (u32) of the TLB entries filled since the last flush, but for global pages; state slot `tlbCount` says how many, also
@@ -34,13 +34,14 @@ export const SAMPLES_MAX = 512;
  *
  * flags: PAGE.global (mmu/walk.ts) for a page that a new CR3 leaves alone, or 0
  */
-export const TLB = { read: 0, write: 8, execute: 16, host: 24, flags: 28, size: 32, entries: 2048 } as const;
+export const TLB = { read: 0, write: 8, execute: 16, host: 24, flags: 28, size: 32, entries: 8192 } as const;
 export const TLB_INVALID_0 = 0x1000n;
 export const VIEW_SIZE: number = TLB.size * TLB.entries;
-export const VIEW = { user: 0x2_0000, supervisor: 0x3_0000, supervisorAc: 0x4_0000, none: 0x5_0000 } as const;
+/** Each at a multiple of its size, so that an entry's distance from the base says which one it is. */
+export const VIEW = { user: 0x4_0000, supervisor: 0x8_0000, supervisorAc: 0xc_0000, none: 0x10_0000 } as const;
 
 /** Direct-mapped, 16 bytes an entry: { linear address ^ jumpTag u64, record u32, unused u32 }. */
-export const JUMP_CACHE = 0x6_0000;
+export const JUMP_CACHE = 0x14_0000;
 /** A C compiler misses twice as often in 4096 entries; each miss is a search of the code hash. */
 export const JUMP_ENTRIES = 0x4000;
 

@@ -117,8 +117,8 @@ const forgetLocalJumps: Routine = routine("mode.localGeneration", ["i32"], undef
   b.call(refreshMode, base);
 });
 
-function clearEntry(b: Builder, entry: Expr): void {
-  const index = b.and(b.shrU(entry, 5), TLB.entries - 1);
+function clearEntry(b: Builder, base: Expr, entry: Expr): void {
+  const index = b.and(b.shrU(b.sub(entry, base), Math.log2(TLB.size)), TLB.entries - 1);
   const invalid = b.select(index, b.i64(0), b.i64(0x1000));
   for (const tag of [TLB.read, TLB.write, TLB.execute]) b.store("i64.store", entry, invalid, tag);
 }
@@ -127,7 +127,7 @@ function clearEntry(b: Builder, entry: Expr): void {
 export const flushTlb: Routine = implement(ROUTINE.flushTlb, (b, base) => {
   countUp(b, base, "tlbFlushes");
   b.fill(b.add(base, VIEW.user), b.i32(0), b.i32(VIEW_SIZE * 3));
-  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(base, view));
+  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, base, b.add(base, view));
   put(b, base, "tlbCount", b.i32(0));
   put(b, base, "looseCode", b.i32(0));
   forgetLargePages(b, base);
@@ -149,11 +149,11 @@ export const flushLocal: Routine = implement(ROUTINE.flushLocal, (b, base) => {
     );
   b.if(
     b.leU(count, TLB_LIST_MAX),
-    () => each(count, (n) => clearEntry(b, b.load("i32.load", b.add(base, b.shl(n, 2)), TLB_LIST))),
+    () => each(count, (n) => clearEntry(b, base, b.load("i32.load", b.add(base, b.shl(n, 2)), TLB_LIST))),
     () =>
       each(b.i32(3 * TLB.entries), (n) => {
         const entry = b.add(base, b.add(b.shl(n, Math.log2(TLB.size)), VIEW.user));
-        b.if(b.not(b.load("i32.load", entry, TLB.flags)), () => clearEntry(b, entry));
+        b.if(b.not(b.load("i32.load", entry, TLB.flags)), () => clearEntry(b, base, entry));
       }),
   );
   put(b, base, "tlbCount", b.i32(0));
@@ -169,7 +169,7 @@ export const flushPage: Routine = routine("mmu.flushPage", ["i32", "i64"], undef
   });
   countUp(b, base, "pageFlushes");
   const offset = b.shl(b.and(b.wrap(b.shrU(lin, 12)), TLB.entries - 1), 5);
-  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, b.add(b.add(base, view), offset));
+  for (const view of [VIEW.user, VIEW.supervisor, VIEW.supervisorAc]) clearEntry(b, base, b.add(b.add(base, view), offset));
   // Global pages of the supervisor's code lie in the upper half of 64-bit addresses.
   const isLower = b.and(has(b, base, "efer", EFER.LMA), b.not(b.wrap(b.shrU(lin, 63))));
   b.if(
