@@ -579,20 +579,21 @@ class RegionBuilder extends RegionSem {
     const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
     const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
     this.if(this.not(isKnown), () => {
-      const [here, elsewhere]: Label[] = [{ kind: "block" }, { kind: "block" }];
+      const here: Label = { kind: "block" };
+      const elsewhere: Label = { kind: "block" };
       const looked = this.nested(() => {
-        for (const [n, { pages: distance }] of pages.entries()) this.br(elsewhere!, this.#isElsewhere(distance, n));
+        for (const [n, { pages: distance }] of pages.entries()) this.br(elsewhere, this.#isElsewhere(distance, n));
         this.store("i32.store", this.#side, this.i32(0), SEEN.refusals);
         this.store("i64.store", this.#side, tag, SEEN.tag);
         this.store("i64.store", this.#side, this.#origin, SEEN.origin);
-        this.br(here!);
+        this.br(here);
       });
       const refused = this.nested(() => {
-        this.append([{ k: "block", label: elsewhere!, body: looked }]);
+        this.append([{ k: "block", label: elsewhere, body: looked }]);
         this.store("i32.store", this.#side, this.add(this.load("i32.load", this.#side, SEEN.refusals), 1), SEEN.refusals);
         this.#refuse();
       });
-      this.append([{ k: "block", label: here!, body: refused }]);
+      this.append([{ k: "block", label: here, body: refused }]);
     });
   }
 
