@@ -1,5 +1,4 @@
 // A translator in another thread: asks it for the hottest code first, one batch at a time.
-import { placeOf } from "./place.ts";
 import type { NumberedShape } from "./region-stock.ts";
 import type { CompiledRegions, RegionRequest, TranslatedBatch, Translator, TranslatorClient } from "./translation.ts";
 
@@ -81,11 +80,10 @@ export class RemoteTranslator implements Translator {
   }
 
   #answered({ requests, batch }: Extract<FromTranslator, { readonly type: "translated" }>): void {
-    const left = new Set(batch?.left.map(({ host, mode }) => placeOf(host, mode)));
-    const isLeft = ({ host, mode }: RegionRequest): boolean => left.has(placeOf(host, mode));
-    this.#waiting.push(...requests.filter(isLeft));
+    const dealt = batch?.dealt ?? requests.length;
+    this.#waiting.push(...requests.slice(dealt));
     if (batch) this.#client.accept(batch);
-    this.#client.done(requests.filter((r) => !isLeft(r)));
+    this.#client.done(requests.slice(0, dealt));
     this.#send();
   }
 

@@ -26,8 +26,8 @@ export interface RegionRequest {
 export interface TranslatedBatch {
   readonly module: WebAssembly.Module;
   readonly regions: readonly (PlacedRegion & NumberedShape)[];
-  /** What there was no time for: the first ones have made enough work. */
-  readonly left: readonly RegionRequest[];
+  /** How many of the requests, from the first on, have been dealt with: they made enough work. */
+  readonly dealt: number;
   /** How long it took to make them, in milliseconds, and how much of it the host's compiler took. */
   readonly ms: number;
   readonly compileMs: number;

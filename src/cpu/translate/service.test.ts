@@ -110,7 +110,7 @@ describe("the near end of a translator's thread", () => {
     };
     const remote = new RemoteTranslator(busy, (message) => void (message.type === "translate" && asked.push(message.requests)));
     remote.request([one!, other!]);
-    const batch = { module: new WebAssembly.Module(EMPTY_MODULE), regions: [], left: [structuredClone(other!)], ms: 1, compileMs: 1 };
+    const batch = { module: new WebAssembly.Module(EMPTY_MODULE), regions: [], dealt: 1, ms: 1, compileMs: 1 };
     remote.receive({ type: "translated", requests: [one!, other!], batch });
     expect([asked, done]).toEqual([[[one, other], [other]], [one]]);
   });

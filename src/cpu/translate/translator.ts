@@ -97,7 +97,7 @@ export class RegionTranslator {
     return {
       module,
       regions: regions.map(({ shape, hosts, id }) => ({ shape, hosts, id })),
-      left: requests.slice(next),
+      dealt: next,
       ms: end - start,
       compileMs: end - emitted,
     };
