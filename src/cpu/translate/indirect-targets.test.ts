@@ -1,6 +1,7 @@
 // Indirect branches: what the interpreter saw of them, and what regions make of it.
 import { beforeAll, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
+import { setFlat } from "../../testing/flat-code.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { placeOf } from "../engine/place.ts";
@@ -47,10 +48,7 @@ class Caller {
   run(calls: number): number {
     const { registers: r } = this.cpu;
     const values = { cr0: 1, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: calls, rsi: TABLE };
-    for (const [name, value] of Object.entries(values)) r.set(name, BigInt(value));
-    r.setSegment("cs", { selector: 8, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
-    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
-    r.commit();
+    setFlat(r, values);
     expect(this.cpu.run(10_000)).toBe("halt");
     return Number(r.get("rax"));
   }

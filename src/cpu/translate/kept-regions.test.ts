@@ -1,6 +1,7 @@
 // Regions that outlive the place and the machine they were made in: put in force by content, with the numbers found there.
 import { beforeAll, describe, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
+import { setFlat } from "../../testing/flat-code.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { placeOf } from "../engine/place.ts";
@@ -58,10 +59,7 @@ class Machine {
   run(linear: number, { rflags = 2n, limit = 0xffff_ffff } = {}): bigint {
     const { registers: r } = this.cpu;
     const system = { cr0: CR0.PE | CR0.PG, cr3: BigInt(TABLES), cr4: PSE, halted: 0n };
-    for (const [name, value] of Object.entries({ ...system, rip: BigInt(linear), rax: 0n, rcx: 3n, rflags })) r.set(name, value);
-    r.setSegment("cs", { selector: 8, base: 0n, limit, access: 0xc09b });
-    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
-    r.commit();
+    setFlat(r, { ...system, rip: linear, rax: 0, rcx: 3, rflags }, limit);
     expect(this.cpu.run(1000)).toBe("halt");
     return r.get("rax");
   }

@@ -1,6 +1,7 @@
 // Regions whose pages lie elsewhere in another program: refused, and given up where they are of no use.
 import { beforeAll, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
+import { setFlat } from "../../testing/flat-code.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
@@ -47,10 +48,7 @@ class Machine {
     this.#memory.writeUint32(TABLE + (FUNCTION >> 12) * 4, address | 2 | PRESENT);
     const { registers: r } = this.cpu;
     const values = { cr0: 0x8000_0001, cr3: DIRECTORY, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: CALLS };
-    for (const [name, value] of Object.entries(values)) r.set(name, BigInt(value));
-    r.setSegment("cs", { selector: 8, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
-    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
-    r.commit();
+    setFlat(r, values);
     expect(this.cpu.run(100_000)).toBe("halt");
     return r.get("rax");
   }

@@ -1,6 +1,7 @@
 // Regions beside one another hold each piece of code once; wide ones hold what others do, and take their places.
 import { beforeAll, expect, it } from "vitest";
 import { GuestMemory } from "../../memory/guest-memory.ts";
+import { setFlat } from "../../testing/flat-code.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
@@ -40,12 +41,7 @@ class Machine {
   }
 
   start(calls: number): void {
-    const { registers: r } = this.cpu;
-    const values = { cr0: 1, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: calls };
-    for (const [name, value] of Object.entries(values)) r.set(name, BigInt(value));
-    r.setSegment("cs", { selector: 8, base: 0n, limit: 0xffff_ffff, access: 0xc09b });
-    for (const s of ["ds", "es", "ss"] as const) r.setSegment(s, { selector: 16, base: 0n, limit: 0xffff_ffff, access: 0xc093 });
-    r.commit();
+    setFlat(this.cpu.registers, { cr0: 1, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: calls });
   }
 
   hostOf(address: number): number {
