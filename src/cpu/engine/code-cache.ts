@@ -443,8 +443,8 @@ export class CodeCache {
       }
       node = next;
     }
-    if (kept === -1) this.#pageHead.delete(page);
-    else this.#pageHead.set(page, kept);
+    // A page without code stays in the map: removing and adding one key again and again makes V8 look at all that were removed.
+    if (this.#pageHead.has(page)) this.#pageHead.set(page, kept);
     if (guarded) regions?.guardAgain(page);
     if (this.#isOftenRewritten(page, this.invalidated > invalidatedBefore)) view.setBigUint64(entry, guards, true);
   }

@@ -40,6 +40,8 @@ export interface RegionGraph {
   readonly ranges: readonly CodeRange[];
   /** The pages: linear distance in pages, and host address. */
   readonly pages: readonly { readonly pages: number; readonly host: number }[];
+  /** Whether nothing was left out because another region holds it, or because it had not run. */
+  readonly isWide: boolean;
 }
 
 /** Some bytes of code; a range lies in one page. */
@@ -98,6 +100,8 @@ class Discovery {
   /** Where switches lead. */
   readonly #targets = new Set<number>();
   #count = 0;
+  /** Something was left out because another region holds it, or because it had not run. */
+  #isCut = false;
 
   constructor(source: CodeSource, decoder: Decoder, rows: RowLookup) {
     this.#source = source;
@@ -258,8 +262,10 @@ class Discovery {
   /** Code that has not run yet is not likely to; what is another region's is entered there. */
   #worthwhile({ to, sure }: Pick<Way, "to" | "sure">): boolean {
     const host = this.#host(to);
-    if (host === 0 || !(sure || this.#source.known(host))) return false;
-    return this.#source.isWide || !this.#source.entered(host) || this.#source.sizeAt(host) <= SMALL;
+    const hasRun = host !== 0 && (sure || this.#source.known(host));
+    const isFree = this.#source.isWide || !this.#source.entered(host) || this.#source.sizeAt(host) <= SMALL;
+    if (!hasRun || !isFree) this.#isCut = true;
+    return hasRun && isFree;
   }
 
   #graph(entry: number): RegionGraph {
@@ -286,7 +292,7 @@ class Discovery {
     const targets = [...this.#targets].map((delta) => at.get(delta) ?? 0);
     const others = [...targets, ...order.keys()].filter((n) => n !== 0 && isEntry(drafts[n]!));
     const entries = [...new Set([0, ...others])].slice(0, LIMITS.entries);
-    return { blocks, at, entries, returns, ranges: this.#ranges(blocks), pages };
+    return { blocks, at, entries, returns, ranges: this.#ranges(blocks), pages, isWide: this.#source.isWide || !this.#isCut };
   }
 
   #block(delta: number, at: ReadonlyMap<number, number>): Omit<Block, "successors"> {

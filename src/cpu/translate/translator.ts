@@ -26,6 +26,15 @@ const REGION_BYTES = 0x2000;
 /** Places that are remembered for how large their regions are. */
 const MOST_SIZES = 0x1_0000;
 
+/** The code of a region. */
+interface FoundRegion {
+  readonly source: CodeSource;
+  readonly graph: RegionGraph;
+}
+
+/** Milliseconds after which an answer is given. */
+const LONG_MS = 3;
+
 /** A region before its function is emitted. */
 interface Draft {
   readonly placed: PlacedRegion;
@@ -85,9 +94,14 @@ export class RegionTranslator {
     const regions: MadeRegion[] = [];
     let next = 0;
     for (let made = 0; next < requests.length && made < most; next++) {
-      const region = this.prepare(buffer, base, requests[next]!, surroundings);
-      if (region) regions.push(region);
-      made += region?.shape.instructions ?? 0;
+      if (made > 0 && performance.now() - start > LONG_MS) break;
+      const found = this.#find(buffer, base, requests[next]!, surroundings);
+      if (!found) continue;
+      // What is small and hot does not wait for what is large.
+      if (made > 0 && made + sizeOf(found.graph) > most) break;
+      const region = this.#make(found, surroundings);
+      regions.push(region);
+      made += region.shape.instructions;
     }
     if (regions.length === 0) return undefined;
     const bytes = moduleOf(this.library.imports, regions);
@@ -108,16 +122,31 @@ export class RegionTranslator {
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     request: RegionRequest,
-    { places, entries }: Surroundings,
+    surroundings: Surroundings,
   ): MadeRegion | undefined {
+    const found = this.#find(buffer, base, request, surroundings);
+    return found && this.#make(found, surroundings);
+  }
+
+  #find(
+    buffer: ArrayBuffer | SharedArrayBuffer,
+    base: number,
+    request: RegionRequest,
+    { places, entries }: Surroundings,
+  ): FoundRegion | undefined {
     const { host, mode } = request;
     if (!isTranslatable(mode) || entries.has(placeOf(host, mode))) return undefined;
-    const draft = this.draft(new MemorySource(buffer, base, request, places, { entries, sizes: this.#sizes }), host);
-    if (!draft) return undefined;
-    const { shape, hosts } = draft.placed;
-    const body = bodyOf(draft.region, this.library.imports, this.#code);
+    const source = new MemorySource(buffer, base, request, places, { entries, sizes: this.#sizes });
+    const graph = this.#discover(source, host);
+    return graph && { source, graph };
+  }
+
+  #make({ source, graph }: FoundRegion, { entries }: Surroundings): MadeRegion {
+    const { placed, region } = this.#draft(source, graph);
+    const { shape, hosts } = placed;
+    const body = bodyOf(region, this.library.imports, this.#code);
     for (const delta of shape.entries) {
-      const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), mode);
+      const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), shape.mode);
       entries.add(place);
       if (!this.#sizes.has(place) && this.#sizes.size < MOST_SIZES) this.#sizes.set(place, shape.instructions);
     }
@@ -126,8 +155,15 @@ export class RegionTranslator {
 
   /** The region that begins at a host address in the source's origin page. */
   draft(source: CodeSource, host: number): Draft | undefined {
-    const graph = discover(source, this.#decoder, (d) => this.#handlers[d.handler - INTERNAL_HANDLERS]!, host & 0xfff);
-    if (!graph) return undefined;
+    const graph = this.#discover(source, host);
+    return graph && this.#draft(source, graph);
+  }
+
+  #discover(source: CodeSource, host: number): RegionGraph | undefined {
+    return discover(source, this.#decoder, (d) => this.#handlers[d.handler - INTERNAL_HANDLERS]!, host & 0xfff);
+  }
+
+  #draft(source: CodeSource, graph: RegionGraph): Draft {
     const parameters = source.isKernel ? kernelParameters(graph, (i) => bytesAt(source, i.host, i.length)) : NO_PARAMETERS;
     const region = buildRegion(graph, source.mode & MODE.long ? "long" : "legacy", parameters);
     return { region, placed: this.#placed(source, graph, region, parameters) };
@@ -155,8 +191,8 @@ export class RegionTranslator {
       bytes: withoutParameters(bytes, described),
       parameters: described,
       records,
-      instructions: graph.blocks.reduce((n, b) => n + b.instructions.length, 0),
-      isWide: source.isWide,
+      instructions: sizeOf(graph),
+      isWide: graph.isWide,
     };
     return { shape, hosts };
   }
@@ -174,6 +210,8 @@ export class RegionTranslator {
     );
   }
 }
+
+const sizeOf = ({ blocks }: RegionGraph): number => blocks.reduce((n, b) => n + b.instructions.length, 0);
 
 /** A view of some bytes in one page, as the source shows it. */
 function bytesAt(source: CodeSource, host: number, length: number): Uint8Array {
