@@ -3,6 +3,7 @@ import { ReadStream, WriteStream } from "node:tty";
 import { optimizeInBackground } from "../host/node/background.ts";
 import { RawTerminal, watchSize } from "../host/node/terminal.ts";
 import { onTermination } from "../host/node/termination.ts";
+import { spareInlining } from "../host/node/v8.ts";
 import { Machine } from "../node.ts";
 import type { CliHost } from "./command.ts";
 
@@ -18,6 +19,7 @@ export function nodeHost(): CliHost {
     stderr,
     createMachine: (config, options) => {
       optimizeInBackground();
+      spareInlining();
       return Machine.create(config, options);
     },
     enterRawMode: () => (stdin instanceof ReadStream && stdin.isTTY ? new RawTerminal(stdin, terminal) : undefined),

@@ -24,9 +24,10 @@ const [RAX, RDX, OFFSET] = [at("rax"), at("rdx"), at("tscOffset")];
 function setTicks({ view, base, host }: CpuContext): boolean {
   if (view.getInt32(base + OFFSET, true) !== 0 || view.getInt32(base + OFFSET + 4, true) !== 0) return false;
   const ticks = host.readTsc();
-  view.setUint32(base + RAX, ticks % 0x1_0000_0000, true);
+  const high = Math.floor(ticks / 0x1_0000_0000);
+  view.setUint32(base + RAX, ticks - high * 0x1_0000_0000, true);
   view.setUint32(base + RAX + 4, 0, true);
-  view.setUint32(base + RDX, ticks / 0x1_0000_0000, true);
+  view.setUint32(base + RDX, high, true);
   view.setUint32(base + RDX + 4, 0, true);
   return true;
 }

@@ -5,7 +5,8 @@ import type { CompiledRegions, RegionRequest, TranslatedBatch, Translator, Trans
 /** To the translator's thread. */
 export type ToTranslator =
   | { readonly type: "open"; readonly memory: WebAssembly.Memory; readonly base: number }
-  | { readonly type: "translate"; readonly requests: readonly RegionRequest[]; readonly hot: Float64Array }
+  /** Without hot places they are those of the last time. */
+  | { readonly type: "translate"; readonly requests: readonly RegionRequest[]; readonly hot: Float64Array | undefined }
   /** Keep regions for the next start, those with these numbers first, and those of places that were hot when nobody had time for them. */
   | { readonly type: "keep"; readonly used: readonly number[]; readonly missed: readonly RegionRequest[]; readonly hot: Float64Array };
 
@@ -23,6 +24,9 @@ export type FromTranslator =
 const BATCH = 4;
 /** Requests that may wait; what is cooler than all of them is asked for again when it is hotter. */
 const MAX_WAITING = 256;
+
+/** How often hot places are passed on. */
+const HOT_EVERY_MS = 30;
 
 /** The near end of a translator's thread. */
 export class RemoteTranslator implements Translator {
@@ -104,6 +108,15 @@ export class RemoteTranslator implements Translator {
     const requests = this.#waiting.splice(0, BATCH);
     if (requests.length === 0) return;
     this.#isBusy = true;
-    this.#post({ type: "translate", requests, hot: this.#client.hotPlaces() });
+    this.#post({ type: "translate", requests, hot: this.#hotPlaces() });
   }
+
+  /** There are thousands, so that they are passed on now and then only. */
+  #hotPlaces(): Float64Array | undefined {
+    const now = performance.now();
+    if (now - this.#passedAtMs < HOT_EVERY_MS) return undefined;
+    this.#passedAtMs = now;
+    return this.#client.hotPlaces();
+  }
+  #passedAtMs = -Infinity;
 }

@@ -10,6 +10,7 @@ import type { TranslatorClient } from "../engine/translation.ts";
 import { packArchive, unpackArchive } from "./region-archive.ts";
 import { RegionLibrary } from "./region-library.ts";
 import { moduleOf } from "./region-module.ts";
+import { HotPlaces } from "./memory-source.ts";
 import { RegionTranslator } from "./translator.ts";
 
 const RAM = 1 << 20;
@@ -73,7 +74,7 @@ class Machine {
     const request = { host, mode, linearPage: BigInt.asUintN(32, BigInt(linear & ~0xfff)), view: context.get32("tlbView"), isWide: false };
     const hot = others.map((other) => placeOf(host - linear + other, mode));
     client.accept(
-      this.translator.translate(client.memory.buffer, client.base, [request], { hot }) ?? expect.fail("nothing was translated"),
+      this.translator.translate(client.memory.buffer, client.base, [request], { places: new HotPlaces(hot) }) ?? expect.fail("nothing was translated"),
     );
   }
 

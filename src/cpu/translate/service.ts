@@ -38,6 +38,7 @@ export class TranslatorService {
   readonly #h: TranslatorServiceHost;
   readonly #library: Promise<RegionLibrary>;
   #translator: Promise<RegionTranslator> | undefined;
+  #places = new HotPlaces([]);
   #guest: { readonly memory: WebAssembly.Memory; readonly base: number } | undefined;
 
   /** Begins at once to load and compile what was kept. */
@@ -53,18 +54,19 @@ export class TranslatorService {
         this.#guest = message;
         return;
       case "translate":
-        return void this.#translate(message.requests, message.hot);
+        if (message.hot) this.#places = new HotPlaces(message.hot);
+        return void this.#translate(message.requests);
       case "keep":
         return void this.#keep(message);
     }
   }
 
-  async #translate(requests: readonly RegionRequest[], hot: Float64Array): Promise<void> {
+  async #translate(requests: readonly RegionRequest[]): Promise<void> {
     const guest = this.#guest;
     if (!guest) throw new Error("Bug in Nido: a translation before there is memory");
     const translator = await (this.#translator ??= this.#makeTranslator());
     const compile = (bytes: Uint8Array): WebAssembly.Module => this.#h.compile(bytes);
-    const batch = translator.translate(guest.memory.buffer, guest.base, requests, { hot, compile, most: MOST_AT_ONCE });
+    const batch = translator.translate(guest.memory.buffer, guest.base, requests, { places: this.#places, compile, most: MOST_AT_ONCE });
     this.#h.post({ type: "translated", requests, batch });
   }
 

@@ -49,8 +49,8 @@ interface MadeRegion extends PlacedRegion {
 
 /** How to translate. */
 export interface TranslationOptions {
-  /** Places where regions may be entered beside where they begin, as numbers (engine/place.ts). */
-  readonly hot?: Iterable<number>;
+  /** Places where regions may be entered beside where they begin. */
+  readonly places?: HotPlaces;
   readonly compile?: (bytes: Uint8Array) => WebAssembly.Module;
   /** Guest instructions after which the requests that follow are left. */
   readonly most?: number;
@@ -87,10 +87,10 @@ export class RegionTranslator {
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     requests: readonly RegionRequest[],
-    { hot = [], compile = (bytes) => new WebAssembly.Module(bytes), most = Infinity }: TranslationOptions = {},
+    { places = new HotPlaces([]), compile = (bytes) => new WebAssembly.Module(bytes), most = Infinity }: TranslationOptions = {},
   ): TranslatedBatch | undefined {
     const start = performance.now();
-    const surroundings: Surroundings = { places: new HotPlaces(hot), entries: new Set() };
+    const surroundings: Surroundings = { places, entries: new Set() };
     const regions: MadeRegion[] = [];
     let next = 0;
     for (let made = 0; next < requests.length && made < most; next++) {

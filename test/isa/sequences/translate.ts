@@ -2,6 +2,7 @@
 import type { ProgramGenerator } from "../../../src/cpu/engine/generator.ts";
 import { placeOf } from "../../../src/cpu/engine/place.ts";
 import type { RegionRequest } from "../../../src/cpu/engine/translation.ts";
+import { HotPlaces } from "../../../src/cpu/translate/memory-source.ts";
 import { RegionTranslator } from "../../../src/cpu/translate/translator.ts";
 import { compileBaseline, compileOptimized } from "./compile.ts";
 import type { Assembled } from "./program.ts";
@@ -82,7 +83,7 @@ export class SequenceTranslator {
   #make(requests: readonly RegionRequest[], hot: readonly number[], optimize: boolean): number {
     const client = this.#runner.board.client!;
     const compile = optimize ? compileOptimized : compileBaseline;
-    const batch = this.#translator.translate(client.memory.buffer, client.base, requests, { hot, compile });
+    const batch = this.#translator.translate(client.memory.buffer, client.base, requests, { places: new HotPlaces(hot), compile });
     if (batch) client.accept(batch);
     return batch?.regions.length ?? 0;
   }
