@@ -359,6 +359,7 @@ export abstract class FlagSem extends KeptSem {
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sign(width: number, e: Expr): Expr {
+    if (width >= 32) return this.ltS(width === 32 ? this.wrap(e) : e, 0);
     return this.wrap(this.and(this.shrU(e, width - 1), 1n));
   }
 

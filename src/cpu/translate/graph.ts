@@ -40,7 +40,7 @@ export interface RegionGraph {
   readonly ranges: readonly CodeRange[];
   /** The pages: linear distance in pages, and host address. */
   readonly pages: readonly { readonly pages: number; readonly host: number }[];
-  /** Whether nothing was left out because another region holds it, or because it had not run. */
+  /** Whether nothing is left out because another region holds it, or because it has not run, and nothing leads where it has not led yet. */
   readonly isWide: boolean;
 }
 
@@ -100,7 +100,7 @@ class Discovery {
   /** Where switches lead. */
   readonly #targets = new Set<number>();
   #count = 0;
-  /** Something was left out because another region holds it, or because it had not run. */
+  /** Something is left out because another region holds it, or because it has not run. */
   #isCut = false;
 
   constructor(source: CodeSource, decoder: Decoder, rows: RowLookup) {
@@ -193,6 +193,8 @@ class Discovery {
    * comparison; a jump that has several is a switch.
    */
   #noteTargets(i: GuestInstruction, records: readonly number[]): void {
+    // It may lead elsewhere later.
+    this.#isCut = true;
     const pointer = i.ripRelative ? this.#source.pointer(i.delta + i.length + i.displacement) : undefined;
     const seen = new Set([...(pointer === undefined ? [] : [pointer]), ...this.#targetsOf(i, records)]);
     const likely = [...seen].filter((to) => this.#worthwhile({ to, sure: false })).slice(0, MOST_LIKELY);

@@ -5,10 +5,10 @@
 // Values are known along straight lines: a register that has just been written is its expression, not a variable to be read again.
 import { assert } from "../../support/assert.ts";
 import type { Expr, Label, Stmt, Type } from "../ir/types.ts";
-import { Sem, type World } from "../isa/sem.ts";
+import type { World } from "../isa/sem.ts";
 import { RIP_PAGE, ZERO } from "../state.ts";
 import { KEPT_NUMBER, KeptSet, type KeptVariable, KeptVariables, noValues, RESIDENT } from "./kept-variables.ts";
-import { bitsOf } from "./known-bits.ts";
+import { SmallSem } from "./small-sem.ts";
 import { isKept, type Register, registerAt } from "./state-slots.ts";
 
 /** A meaning does something that cannot be part of a region; the instruction's complete handler is called instead. */
@@ -40,7 +40,7 @@ export function endsInJump(list: readonly Stmt[]): boolean {
 }
 
 /** Sem over variables. */
-export abstract class KeptSem extends Sem {
+export abstract class KeptSem extends SmallSem {
   /** What the whole region keeps: the flags. */
   readonly kept: KeptVariables = new KeptVariables();
   /** Registers that the loop around the present place keeps; undefined where they stay in the state. */
@@ -379,48 +379,6 @@ export abstract class KeptSem extends Sem {
   protected abstract storeFlagSlot(op: string, offset: number, e: Expr): void;
   /** A store to a slot that regions do not keep. */
   protected abstract storeOther(op: string, offset: number, e: Expr): void;
-
-  // ── smaller code ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  override zext(a: Expr, width: number): Expr {
-    if (width < 64 && bitsOf(a) <= width) return a;
-    // One move, where a mask of 32 bits would have to be loaded first.
-    return width === 32 ? this.extU(this.wrap(a)) : super.zext(a, width);
-  }
-
-  /** A negative constant is added: V8's baseline compiler has no subtraction of constants. */
-  override sub(a: Expr, b: Expr | number | bigint): Expr {
-    const n = typeof b !== "object" ? b : b.op === "const" ? b.imm : undefined;
-    return typeof n === "number" || typeof n === "bigint" ? this.add(a, -n) : super.sub(a, b);
-  }
-
-  protected override pure(name: string, type: Type, args: readonly Expr[]): Expr {
-    const a = args[0]!;
-    if (name === "i32.wrap_i64" && a.op.startsWith("i64.extend_i32")) return a.args[0]!;
-    if (name === "f64.reinterpret_i64" && a.op === "i64x2.extract_lane")
-      return this.opImm("f64x2.extract_lane", "f64", Number(a.imm), a.args[0]!);
-    if (name === "f32.reinterpret_i32" && a.op === "i32x4.extract_lane")
-      return this.opImm("f32x4.extract_lane", "f32", Number(a.imm), a.args[0]!);
-    if (name === "f64.reinterpret_i64" && a.op === "i64.reinterpret_f64") return a.args[0]!;
-    if (name === "f32.reinterpret_i32" && a.op === "i32.reinterpret_f32") return a.args[0]!;
-    return super.pure(name, type, args);
-  }
-
-  override opImm(name: string, type: Type, imm: number | Uint8Array, ...args: Expr[]): Expr {
-    const [a, b] = args as [Expr, Expr];
-    const isExtract = name.endsWith("x2.extract_lane");
-    if (isExtract && a.op.endsWith("x2.replace_lane")) {
-      // Of the lane just replaced, or past it.
-      if (a.imm !== imm) return this.opImm(name, type, imm, a.args[0]!);
-      const value = a.args[1]!;
-      if (value.type === type) return value;
-      return type === "f64" ? this.op("f64.reinterpret_i64", "f64", value) : this.op("i64.reinterpret_f64", "i64", value);
-    }
-    if (name === "i64x2.replace_lane" && b?.op === "i64.reinterpret_f64") {
-      return super.opImm("f64x2.replace_lane", "v128", imm, a, b.args[0]!);
-    }
-    return super.opImm(name, type, imm, ...args);
-  }
 }
 
 interface AccessShape {

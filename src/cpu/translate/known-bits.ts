@@ -1,8 +1,9 @@
 // How many low bits of an expression can be other than zero, as far as its operators tell.
 import type { Expr } from "../ir/types.ts";
 
-const LOADS: Readonly<Record<string, number>> = { "i64.load8_u": 8, "i64.load16_u": 16, "i64.load32_u": 32, "i64.extend_i32_u": 32 };
-const DEPTH = 4;
+const LOADS: Readonly<Record<string, number>> = { "i64.load8_u": 8, "i64.load16_u": 16, "i64.load32_u": 32 };
+const NARROW_LOADS: Readonly<Record<string, number>> = { "i32.load8_u": 8, "i32.load16_u": 16 };
+const DEPTH = 6;
 
 /** Bits of a number from its highest one on, at least 1. */
 function lengthOf(n: bigint): number {
@@ -19,6 +20,8 @@ export function bitsOf(e: Expr, depth: number = DEPTH): number {
   if (depth === 0) return 64;
   const [a, b] = e.args as readonly [Expr, Expr];
   switch (e.op) {
+    case "i64.extend_i32_u":
+      return bitsOfNarrow(a, depth - 1);
     case "i64.and":
       return Math.min(bitsOf(a, depth - 1), bitsOf(b, depth - 1));
     case "i64.or":
@@ -30,5 +33,28 @@ export function bitsOf(e: Expr, depth: number = DEPTH): number {
       return b.op === "const" ? Math.max(0, bitsOf(a, depth - 1) - Number((b.imm as bigint) & 63n)) : bitsOf(a, depth - 1);
     default:
       return 64;
+  }
+}
+
+/** The same of an i32 expression: 32 when nothing is known. */
+function bitsOfNarrow(e: Expr, depth: number): number {
+  if (e.op === "const") return lengthOf(BigInt((e.imm as number) >>> 0));
+  const load = NARROW_LOADS[e.op];
+  if (load !== undefined) return load;
+  if (depth <= 0) return 32;
+  const [a, b] = e.args as readonly [Expr, Expr];
+  switch (e.op) {
+    case "i32.wrap_i64":
+      return Math.min(32, bitsOf(a, depth - 1));
+    case "i32.and":
+      return Math.min(bitsOfNarrow(a, depth - 1), bitsOfNarrow(b, depth - 1));
+    case "i32.or":
+    case "i32.xor":
+    case "select":
+      return Math.max(bitsOfNarrow(a, depth - 1), bitsOfNarrow(b, depth - 1));
+    case "i32.shr_u":
+      return b.op === "const" ? Math.max(0, bitsOfNarrow(a, depth - 1) - (Number(b.imm) & 31)) : bitsOfNarrow(a, depth - 1);
+    default:
+      return 32;
   }
 }

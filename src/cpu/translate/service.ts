@@ -28,8 +28,8 @@ export interface TranslatorServiceHost {
 /** Kept regions that are compiled together: few at first, because the guest waits for them, then more, because each module costs time. */
 const FIRST_BATCH = 4;
 const LARGEST_BATCH = 32;
-/** Guest instructions after which an answer is given: what comes next may be hotter than what was asked for. */
-const MOST_AT_ONCE = 128;
+/** Guest instructions, and milliseconds, after which an answer is given: what comes next may be hotter than what was asked for. */
+const MOST_AT_ONCE = { most: 128, mostMs: 3 };
 /** How long at most the end of a machine is put off for the sake of the next start. */
 const PREPARATION_MS = 800;
 
@@ -66,7 +66,7 @@ export class TranslatorService {
     if (!guest) throw new Error("Bug in Nido: a translation before there is memory");
     const translator = await (this.#translator ??= this.#makeTranslator());
     const compile = (bytes: Uint8Array): WebAssembly.Module => this.#h.compile(bytes);
-    const batch = translator.translate(guest.memory.buffer, guest.base, requests, { places: this.#places, compile, most: MOST_AT_ONCE });
+    const batch = translator.translate(guest.memory.buffer, guest.base, requests, { places: this.#places, compile, ...MOST_AT_ONCE });
     this.#h.post({ type: "translated", requests, batch });
   }
 

@@ -32,9 +32,6 @@ interface FoundRegion {
   readonly graph: RegionGraph;
 }
 
-/** Milliseconds after which an answer is given. */
-const LONG_MS = 3;
-
 /** A region before its function is emitted. */
 interface Draft {
   readonly placed: PlacedRegion;
@@ -52,8 +49,9 @@ export interface TranslationOptions {
   /** Places where regions may be entered beside where they begin. */
   readonly places?: HotPlaces;
   readonly compile?: (bytes: Uint8Array) => WebAssembly.Module;
-  /** Guest instructions after which the requests that follow are left. */
+  /** Guest instructions, and milliseconds, after which the requests that follow are left. */
   readonly most?: number;
+  readonly mostMs?: number;
 }
 
 /** What there is beside a region that is to be made. */
@@ -87,14 +85,14 @@ export class RegionTranslator {
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     requests: readonly RegionRequest[],
-    { places = new HotPlaces([]), compile = (bytes) => new WebAssembly.Module(bytes), most = Infinity }: TranslationOptions = {},
+    { places = new HotPlaces([]), compile = (bytes) => new WebAssembly.Module(bytes), most = Infinity, mostMs = Infinity }: TranslationOptions = {},
   ): TranslatedBatch | undefined {
     const start = performance.now();
     const surroundings: Surroundings = { places, entries: new Set() };
     const regions: MadeRegion[] = [];
     let next = 0;
     for (let made = 0; next < requests.length && made < most; next++) {
-      if (made > 0 && performance.now() - start > LONG_MS) break;
+      if (made > 0 && performance.now() - start > mostMs) break;
       const found = this.#find(buffer, base, requests[next]!, surroundings);
       if (!found) continue;
       // What is small and hot does not wait for what is large.
