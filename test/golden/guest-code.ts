@@ -1,4 +1,5 @@
 // Hand-written guest code as the translator sees code of a machine.
+import { VIEW } from "../../src/cpu/engine/layout.ts";
 import { MODE } from "../../src/cpu/state.ts";
 import type { CodeSource, WaysGone } from "../../src/cpu/translate/source.ts";
 
@@ -11,9 +12,13 @@ const PAGE = 0x1000;
 export class GuestCode implements CodeSource {
   /** Host address of the first page. */
   static readonly host = 0x20_0000;
+  /** Host address of the processor's state. */
+  static readonly state = 0x1_0000;
   /** LOCK prefixes without an end: nothing can be decoded there, whatever the mode. */
   static readonly nothing = 0xf0;
   readonly mode: number;
+  readonly base = GuestCode.state;
+  readonly view = GuestCode.state + VIEW.user;
   readonly #pages: readonly Uint8Array[];
   readonly #entries: ReadonlySet<number>;
 

@@ -2,6 +2,7 @@
 import { RECORD } from "../../src/cpu/engine/layout.ts";
 import type { Body } from "../../src/cpu/ir/types.ts";
 import { STATE, X87, XMM } from "../../src/cpu/state.ts";
+import { GuestCode } from "./guest-code.ts";
 import type { ModuleParts } from "./module-parts.ts";
 import type { Names } from "./print.ts";
 import { type Expression, mapped, type Statement } from "./statement.ts";
@@ -14,8 +15,11 @@ const SLOTS = new Map(Object.entries(STATE).map(([name, { offset }]) => [offset,
 /** Labels by depth, and state slots. */
 export const REGION_NAMES: Names = {
   label: ({ kind, depth }) => (kind === "block" ? FRAME[depth - 1] : undefined) ?? String(depth),
-  place: (address, offset) => (address.op === "get" && address.name === "base" ? `base.${slotName(offset)}` : undefined),
+  place: (address, offset) => (isBase(address) ? `base.${slotName(offset)}` : undefined),
 };
+
+/** The state's address. */
+const isBase = ({ op, imm }: Expression): boolean => op === "const" && imm === BigInt(GuestCode.state);
 
 /** Name of the slot at an offset in the state. */
 export function slotName(offset: number): string {
@@ -25,7 +29,6 @@ export function slotName(offset: number): string {
 
 /** Values of the frame that stand in locals that have no name. */
 const VALUES: readonly (readonly [name: string, is: (e: Expression) => boolean])[] = [
-  ["base", (e) => e.op === "get" && e.name === "base"],
   ["entryRecord", (e) => e.op === "get" && e.name === "next"],
   ["copy", (e) => isField(e, RECORD.target)],
   ["side", (e) => isField(e, RECORD.disp)],

@@ -20,8 +20,13 @@ const PAGE_MASK = 0xfffn;
 
 /** Host address of the TLB entry for `lin`. */
 export function entryOf(b: Builder, view: Expr, lin: Expr): Expr {
+  return b.add(view, entryInView(b, lin));
+}
+
+/** The same as an offset in the view. */
+export function entryInView(b: Builder, lin: Expr): Expr {
   // Page number × size of an entry, in one shift.
-  return b.add(view, b.and(b.shrU(b.wrap(lin), 12 - Math.log2(TLB.size)), (TLB.entries - 1) * TLB.size));
+  return b.and(b.shrU(b.wrap(lin), 12 - Math.log2(TLB.size)), (TLB.entries - 1) * TLB.size);
 }
 
 /** 1 when `lin` is canonical. */

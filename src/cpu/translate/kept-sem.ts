@@ -64,9 +64,10 @@ export abstract class KeptSem extends SmallSem {
   /** What follows in this list is never reached. */
   #dead = false;
 
-  constructor(world: World) {
+  /** @param base host address of the processor's state: a constant takes no register, and none of the host's adds it */
+  constructor(world: World, base: number) {
     super("region", world, SIGNATURE);
-    this.#base = this.params()[1]!;
+    this.#base = this.i32(base);
   }
 
   override base(): Expr {

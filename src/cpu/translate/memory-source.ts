@@ -1,6 +1,6 @@
 // Guest code as the tables of a processor show it. The tables belong to another thread and may change meanwhile: a region is checked
 // against the bytes and pages it was made from before it is put in force, and whenever it is entered.
-import { RECORD, TLB, WAYS_GONE } from "../engine/layout.ts";
+import { RECORD, TLB, VIEW, WAYS_GONE } from "../engine/layout.ts";
 import { hostOfPlace, isEntry, isInternal, modeOfPlace, ownRecord, placeOf, recordAt } from "../engine/place.ts";
 import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
@@ -53,7 +53,8 @@ export class MemorySource implements CodeSource {
   readonly isKernel: boolean;
   readonly isWide: boolean;
   readonly #view: DataView;
-  readonly #base: number;
+  readonly base: number;
+  readonly view: number | undefined;
   readonly #request: RegionRequest;
   readonly #places: HotPlaces;
   readonly #regions: KnownRegions;
@@ -67,13 +68,15 @@ export class MemorySource implements CodeSource {
   ) {
     this.#u8 = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
-    this.#base = base;
+    this.base = base;
     this.#request = request;
     this.#places = places;
     this.#regions = regions;
     this.isWide = request.isWide;
     this.mode = request.mode;
     this.isKernel = request.linearPage >= (request.mode & MODE.long ? 1n << 63n : 1n << 31n);
+    // Kernels open and close user pages to themselves; programs are in the same view nearly always.
+    this.view = !this.isKernel && request.view === base + VIEW.user ? request.view : undefined;
   }
 
   page(host: number): Uint8Array {
@@ -111,7 +114,7 @@ export class MemorySource implements CodeSource {
     const isNext = (r: number): boolean =>
       r <= end && view.getUint16(r + RECORD.offset, true) === (host & 0xfff) && !isInternal(view, ownRecord(view, r));
     const next = before.map((r) => r + RECORD.size).filter(isNext);
-    const entry = recordAt(view, this.#base, host, this.mode);
+    const entry = recordAt(view, this.base, host, this.mode);
     return entry === 0 || next.includes(entry) || !isNext(entry) ? next : [...next, entry];
   }
 
@@ -151,7 +154,7 @@ export class MemorySource implements CodeSource {
   }
 
   entered(host: number): boolean {
-    const record = recordAt(this.#view, this.#base, host, this.mode);
+    const record = recordAt(this.#view, this.base, host, this.mode);
     return (record !== 0 && isEntry(this.#view, record)) || this.#regions.entries.has(placeOf(host, this.mode));
   }
 
@@ -160,6 +163,6 @@ export class MemorySource implements CodeSource {
   }
 
   known(host: number): boolean {
-    return recordAt(this.#view, this.#base, host, this.mode) !== 0;
+    return recordAt(this.#view, this.base, host, this.mode) !== 0;
   }
 }

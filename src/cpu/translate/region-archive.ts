@@ -29,7 +29,7 @@ export interface RegionArchive {
 }
 
 const MAGIC = 0x4745_524e;
-const VERSION = 2;
+const VERSION = 3;
 const TYPES: readonly ValueType[] = ["i32", "i64", "f32", "f64", "v128"];
 const NO_TYPE = 255;
 /** Longest lists of one region; longest code, records and function, in bytes. All are far above what the translator makes. */

@@ -2,7 +2,15 @@
 // also the next time.
 import type { ValueType } from "../../wasm/code.ts";
 import { ModuleBuilder } from "../../wasm/module-builder.ts";
+import { VIEW } from "../engine/layout.ts";
+import { CPU_BASE } from "../engine/processor.ts";
 import { REGION_TYPE, regionName } from "../engine/region-shape.ts";
+
+/**
+ * Pages of WebAssembly's that hold the first processor's state: where a memory is known to have them, V8's baseline compiler accesses the
+ * state without an index.
+ */
+const STATE_PAGES = (CPU_BASE + VIEW.user) >>> 16;
 
 /** A function that regions call. */
 export interface RegionImport {
@@ -38,7 +46,7 @@ export class RegionImports {
 /** A module that exports the regions' functions as `0`, `1`, …; their numbers are in their names. */
 export function moduleOf(imports: RegionImports, regions: readonly { readonly id: number; readonly body: Uint8Array }[]): Uint8Array {
   const m = new ModuleBuilder();
-  m.importMemory("env", "memory", 1, 65536, true);
+  m.importMemory("env", "memory", STATE_PAGES, 65536, true);
   for (const { name, params, result } of imports.list) m.importFunction("env", name, { params, result });
   regions.forEach(({ id, body }, n) => {
     const index = m.declare();

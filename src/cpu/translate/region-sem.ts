@@ -10,11 +10,12 @@ import type { Callee, Expr, Routine } from "../ir/types.ts";
 import type { Operand } from "../isa/instruction.ts";
 import { REG, SEG, type World } from "../isa/sem.ts";
 import { openExceptions } from "../isa/x87/stack.ts";
-import { entryOf, isCanonical } from "../mmu/access.ts";
+import { entryInView, entryOf, isCanonical } from "../mmu/access.ts";
 import { isCallable } from "./callable.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
 import { notInlinable } from "./kept-sem.ts";
 import type { InstructionPart } from "./parameters.ts";
+import type { CodeSource } from "./source.ts";
 import { X87Sem } from "./x87-sem.ts";
 
 /** Slots that hold values on their way only: writing them changes nothing that a guest can see. */
@@ -47,6 +48,9 @@ export interface SegmentAssumptions {
   readonly unlimited: Set<number>;
 }
 
+/** Where a region finds the processor's state, and the TLB view of its accesses when that is always the same: host addresses. */
+export type StatePlace = Pick<CodeSource, "base" | "view">;
+
 /** Sem with constants for operands. */
 export abstract class RegionSem extends X87Sem implements RegionExits {
   readonly segments: SegmentAssumptions = { flat: new Set(), unlimited: new Set() };
@@ -55,8 +59,11 @@ export abstract class RegionSem extends X87Sem implements RegionExits {
   readonly #hosts = new Map<Expr, Expr>();
   readonly #direct = new Map<Expr, number>();
 
-  constructor(world: World) {
-    super(world);
+  readonly #place: StatePlace;
+
+  constructor(world: World, place: StatePlace) {
+    super(world, place.base);
+    this.#place = place;
   }
 
   abstract override atInstruction(c?: Expr, cause?: LeaveCause): void;
@@ -174,10 +181,11 @@ export abstract class RegionSem extends X87Sem implements RegionExits {
   #host(linear: Expr, bytes: number, tag: number): Expr {
     const known = this.#hosts.get(linear);
     if (known) return known;
-    const entry = entryOf(this, this.view(), linear);
-    const x = this.xor(linear, super.load("i64.load", entry, tag));
+    const { view } = this.#place;
+    const [entry, from] = view === undefined ? [entryOf(this, this.view(), linear), 0] : [entryInView(this, linear), view];
+    const x = this.xor(linear, super.load("i64.load", entry, from + tag));
     this.atInstruction(this.gtU(x, BigInt(4096 - bytes)), LEAVE.memory);
-    return this.add(super.load("i32.load", entry, TLB.host), this.wrap(x));
+    return this.add(super.load("i32.load", entry, from + TLB.host), this.wrap(x));
   }
 
   override probe(linear: Expr, width: number): void {

@@ -31,7 +31,7 @@ import type { FlagConstant } from "./flag-sem.ts";
 import { loadOf, notInlinable, storeOf } from "./kept-sem.ts";
 import { KeptVariables } from "./kept-variables.ts";
 import { type InstructionPart, NO_PARAMETERS, type RegionParameters } from "./parameters.ts";
-import { LEAVE, type LeaveCause, RegionSem } from "./region-sem.ts";
+import { LEAVE, type LeaveCause, RegionSem, type StatePlace } from "./region-sem.ts";
 import { type IndirectMap, nodeOf, ROOT, throughRoot } from "./rooted-flow.ts";
 import { structure, type Structure } from "./structure.ts";
 
@@ -90,8 +90,8 @@ export interface RegionBody {
 }
 
 /** Builds a region's routine. @param parameters numbers that it finds in its records instead of holding them */
-export function buildRegion(graph: RegionGraph, world: World, parameters: RegionParameters = NO_PARAMETERS): RegionBody {
-  return new RegionBuilder(graph, world, parameters).build();
+export function buildRegion(graph: RegionGraph, world: World, place: StatePlace, parameters: RegionParameters = NO_PARAMETERS): RegionBody {
+  return new RegionBuilder(graph, world, place, parameters).build();
 }
 
 class RegionBuilder extends RegionSem {
@@ -117,6 +117,7 @@ class RegionBuilder extends RegionSem {
   readonly #back: Variable;
   readonly #target: Variable;
   readonly #view: Variable;
+  readonly #knownView: number | undefined;
   /** Where the root leads, by number. */
   readonly #way: Variable;
   /** Delta at which the region was entered. */
@@ -136,8 +137,9 @@ class RegionBuilder extends RegionSem {
   #index = 0;
   #executed = 0;
 
-  constructor(graph: RegionGraph, world: World, parameters: RegionParameters) {
-    super(world);
+  constructor(graph: RegionGraph, world: World, place: StatePlace, parameters: RegionParameters) {
+    super(world, place);
+    this.#knownView = place.view;
     this.#graph = graph;
     this.#parameters = parameters;
     const flow = throughRoot(graph);
@@ -417,7 +419,7 @@ class RegionBuilder extends RegionSem {
   }
 
   override view(): Expr {
-    return this.get(this.#view);
+    return this.#knownView === undefined ? this.get(this.#view) : this.i32(this.#knownView);
   }
 
   get #mapAt(): number {
@@ -456,7 +458,8 @@ class RegionBuilder extends RegionSem {
       return this.noteDead();
     }
     const interrupted = this.ne(this.loadSlot("i32.load", slot("attention")), 0);
-    const isElsewhere = this.or(this.ne(next, this.add(side, RECORD.size)), interrupted);
+    const goneOn = this.or(this.ne(next, this.add(side, RECORD.size)), interrupted);
+    const isElsewhere = isSeparate || this.#knownView === undefined ? goneOn : this.or(goneOn, this.#isOtherView(this.#knownView));
     this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.#side, SEEN.stale)) : isElsewhere, leave);
     if (isSeparate) return;
     this.forgetValues();
@@ -548,6 +551,7 @@ class RegionBuilder extends RegionSem {
     return this.collect(() => {
       this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
       this.set(this.#next, this.#copy);
+      if (this.#knownView !== undefined) this.if(this.#isOtherView(this.#knownView), () => this.#refuseOften());
       this.#checkPages();
       const { flat, unlimited } = this.segments;
       const limited = [
@@ -563,6 +567,16 @@ class RegionBuilder extends RegionSem {
     if (conditions.length === 0) return;
     const any = conditions.reduce((all, one) => this.or(all, one));
     this.if(any, () => this.#refuse());
+  }
+
+  #isOtherView(view: number): Expr {
+    return this.ne(this.loadSlot("i32.load", slot("tlbView")), view);
+  }
+
+  /** To the entry's copy; when that happens again and again, the region is of no use there. */
+  #refuseOften(): void {
+    this.store("i32.store", this.#side, this.add(this.load("i32.load", this.#side, SEEN.refusals), 1), SEEN.refusals);
+    this.#refuse();
   }
 
   #refuse(): void {
@@ -590,8 +604,7 @@ class RegionBuilder extends RegionSem {
       });
       const refused = this.nested(() => {
         this.append([{ k: "block", label: elsewhere, body: looked }]);
-        this.store("i32.store", this.#side, this.add(this.load("i32.load", this.#side, SEEN.refusals), 1), SEEN.refusals);
-        this.#refuse();
+        this.#refuseOften();
       });
       this.append([{ k: "block", label: here, body: refused }]);
     });
@@ -615,7 +628,7 @@ class RegionBuilder extends RegionSem {
   #reload(loop: Loop | undefined, withFlags: boolean): void {
     const lists = [...(loop?.kept.used ?? []), ...(withFlags ? this.kept.used : [])];
     for (const { v, offset } of lists) this.set(v, this.loadSlot(loadOf(v), offset));
-    if (withFlags) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+    if (withFlags && this.#knownView === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
   }
 
   #spill(loop: Loop | undefined, withFlags: boolean): void {

@@ -15,6 +15,10 @@ export interface CodeSource {
   page(host: number): Uint8Array;
   /** State of the code: MODE bits (state.ts). */
   readonly mode: number;
+  /** Host address of the processor's state. */
+  readonly base: number;
+  /** Host address of the TLB view that all of its accesses go through, when that is known. */
+  readonly view: number | undefined;
   /** Whether it lies where kernels do, which may lie elsewhere the next time. */
   readonly isKernel: boolean;
   /** Host address of the page `pages` after the origin (negative: before), 0 when it is not known. */

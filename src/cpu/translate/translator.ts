@@ -163,7 +163,7 @@ export class RegionTranslator {
 
   #draft(source: CodeSource, graph: RegionGraph): Draft {
     const parameters = source.isKernel ? kernelParameters(graph, (i) => bytesAt(source, i.host, i.length)) : NO_PARAMETERS;
-    const region = buildRegion(graph, source.mode & MODE.long ? "long" : "legacy", parameters);
+    const region = buildRegion(graph, source.mode & MODE.long ? "long" : "legacy", source, parameters);
     return { region, placed: this.#placed(source, graph, region, parameters) };
   }
 
