@@ -74,7 +74,8 @@ class Machine {
     const request = { host, mode, linearPage: BigInt.asUintN(32, BigInt(linear & ~0xfff)), view: context.get32("tlbView"), isWide: false };
     const hot = others.map((other) => placeOf(host - linear + other, mode));
     client.accept(
-      this.translator.translate(client.memory.buffer, client.base, [request], { places: new HotPlaces(hot) }) ?? expect.fail("nothing was translated"),
+      this.translator.translate(client.memory.buffer, client.base, [request], { places: new HotPlaces(hot) }) ??
+        expect.fail("nothing was translated"),
     );
   }
 

@@ -85,7 +85,12 @@ export class RegionTranslator {
     buffer: ArrayBuffer | SharedArrayBuffer,
     base: number,
     requests: readonly RegionRequest[],
-    { places = new HotPlaces([]), compile = (bytes) => new WebAssembly.Module(bytes), most = Infinity, mostMs = Infinity }: TranslationOptions = {},
+    {
+      places = new HotPlaces([]),
+      compile = (bytes) => new WebAssembly.Module(bytes),
+      most = Infinity,
+      mostMs = Infinity,
+    }: TranslationOptions = {},
   ): TranslatedBatch | undefined {
     const start = performance.now();
     const surroundings: Surroundings = { places, entries: new Set() };

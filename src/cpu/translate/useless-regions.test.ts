@@ -4,6 +4,7 @@ import { GuestMemory } from "../../memory/guest-memory.ts";
 import { setFlat } from "../../testing/flat-code.ts";
 import { NO_DEVICES } from "../../testing/no-devices.ts";
 import { ProgramGenerator } from "../engine/generator.ts";
+import { VIEW } from "../engine/layout.ts";
 import { memoryLayout, Processor } from "../engine/processor.ts";
 import type { TranslatorClient } from "../engine/translation.ts";
 import { RegionTranslator } from "./translator.ts";
@@ -57,10 +58,12 @@ class Machine {
     return [this.#memory.hostOffset(CODE, 1), this.cpu.context.get32("mode")];
   }
 
-  translate(): void {
+  /** @param view offset of the TLB view that the code was seen in, if that is not the present one */
+  translate(view?: number): void {
     const [host, mode] = this.place;
     const { memory, base, accept } = this.#client!;
-    const request = { host, mode, linearPage: BigInt(CODE), view: this.cpu.context.get32("tlbView"), isWide: false };
+    const seen = view === undefined ? this.cpu.context.get32("tlbView") : base + view;
+    const request = { host, mode, linearPage: BigInt(CODE), view: seen, isWide: false };
     const batch = new RegionTranslator(program).translate(memory.buffer, base, [request]);
     accept(batch ?? expect.fail("nothing was translated"));
   }
@@ -79,6 +82,15 @@ it("is refused where another page is mapped, and given up when that has happened
   expect([m.run(OTHER_FUNCTION), m.refused]).toEqual([BigInt(2 * CALLS), CALLS]);
   expect([regions.leaveUseless(...m.place), regions.size]).toEqual([true, 0]);
   expect([m.run(OTHER_FUNCTION), m.refused]).toEqual([BigInt(2 * CALLS), CALLS]);
+});
+
+it("is refused, and given up, where a program's code is run by the supervisor", () => {
+  const m = new Machine();
+  m.run(FUNCTION);
+  m.translate(VIEW.user);
+  // At its beginning, and behind the call.
+  expect([m.run(FUNCTION), m.refused]).toEqual([BigInt(CALLS), 2 * CALLS]);
+  expect(m.cpu.translation!.regions.leaveUseless(...m.place)).toBe(true);
 });
 
 it("stays when it has been of use since", () => {
