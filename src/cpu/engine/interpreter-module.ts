@@ -16,6 +16,7 @@ import { children } from "../ir/liveness.ts";
 import { HOST_FUNCTIONS } from "../host-calls.ts";
 import { buildHandler, type Handler, type HandlerSet } from "../isa/handlers.ts";
 import { at, EXIT, type StateName, ZERO } from "../state.ts";
+import { CUT, settleFlags } from "../isa/flags.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
@@ -355,19 +356,32 @@ class RunLoop {
     c.localGet(LOCAL.entries).i32(1).op("i32.add").localSet(LOCAL.entries);
     c.localGet(LOCAL.translated).localGet(LOCAL.budget).op("i32.add").localGet(LOCAL.left).op("i32.sub").localSet(LOCAL.translated);
     c.localGet(LOCAL.left).localSet(LOCAL.budget);
+    c.block(); // no region comes next
+    c.localGet(LOCAL.next).op("i32.eqz").brIf(0);
+    this.#load("attention").brIf(0);
+    c.localGet(LOCAL.left).i32(0).op("i32.lt_s").brIf(0);
+    c.localGet(LOCAL.next).memory("i32.load8_u", RECORD.hot).i32(HOT_REGION).op("i32.ne").brIf(0);
+    c.localGet(LOCAL.next).localSet(LOCAL.record).br(1);
+    c.end().end();
+    this.#load("flagKind").i32(CUT.shift).op("i32.shr_u").if();
+    this.#call(settleFlags, LOCAL.base);
+    c.end();
+    this.#behindRegions();
+  }
+
+  /** Goes on with what is no region, or with nothing. */
+  #behindRegions(): void {
+    const c = this.code;
     c.localGet(LOCAL.next).op("i32.eqz").if();
     this.#load("currentRecord").localSet(LOCAL.record).end();
     c.localGet(LOCAL.next).op("i32.eqz");
     this.#load("attention").op("i32.or").if();
     // The region has counted what it executed, with the record that led out of it.
     c.localGet(LOCAL.budget);
-    this.#n().op("i32.add").localSet(LOCAL.budget).br(4).end(); // slow
+    this.#n().op("i32.add").localSet(LOCAL.budget).br(3).end(); // slow
     c.localGet(LOCAL.next).localSet(LOCAL.record);
-    c.localGet(LOCAL.left).i32(0).op("i32.lt_s").if();
-    this.#countFrom().br(5).end(); // out
-    c.localGet(LOCAL.record).memory("i32.load8_u", RECORD.hot).i32(HOT_REGION).op("i32.eq").brIf(0);
-    c.end();
     this.#countFrom();
+    c.localGet(LOCAL.left).i32(0).op("i32.lt_s").brIf(3); // out
     this.#load("hotView").localSet(LOCAL.view);
     c.br(1); // again
   }

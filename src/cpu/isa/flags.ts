@@ -25,6 +25,46 @@ export const KIND = { subtract: 0, add: 1, explicit: 2, mask: 3 } as const;
 /** Bits of flagKind. The three explicit flags lie where EFLAGS has them, 8 bits up. */
 export const KIND_BIT = { sfFlip: 2, pfFlip: 3, cf: 8, af: 12, of: 19 } as const;
 
+/**
+ * From one region to the next flags pass as regions keep them, cut to their width; `settleFlags` makes of it what everybody else knows. In
+ * flagKind stands then above the bits that are described here:
+ *
+ *      31        30     29    24 23               0
+ *   ┌──────────┬─────────┬────────┬──────────────────┐
+ *   │ deferred │ derived │ shift  │ flagKind         │
+ *   └──────────┴─────────┴────────┴──────────────────┘
+ *
+ * shift: 64 - width of result, A and B · derived: the result is A - B (A + B in the class add) and not kept · deferred: only within a region
+ */
+export const CUT = { kind: 0xff_ffff, shift: 24, derived: 0x4000_0000, deferred: -0x8000_0000 } as const;
+
+/** A value that was cut, sign-extended. @param kind flagKind as above */
+export function extendedFlag(b: Builder, kind: Expr, e: Expr): Expr {
+  const shift = b.extU(b.and(b.shrU(kind, CUT.shift), 63));
+  return b.shrS(b.shl(e, shift), shift);
+}
+
+/** The result, sign-extended, from what was kept. */
+export function wholeResult(
+  b: Builder,
+  kind: Expr,
+  { result, a, b: other }: { readonly result: Expr; readonly a: Expr; readonly b: Expr },
+): Expr {
+  const derived = b.select(b.and(kind, KIND.add), b.add(a, other), b.sub(a, other));
+  return extendedFlag(b, kind, b.select(b.and(kind, CUT.derived), derived, result));
+}
+
+/** Flags as a region left them become what everybody knows. */
+export const settleFlags: Routine = routine("flag.settle", ["i32"], undefined, (b, base) => {
+  const kind = b.load("i32.load", base, at("flagKind"));
+  const load = (name: "flagResult" | "flagA" | "flagB"): Expr => b.load("i64.load", base, at(name));
+  const cut = { result: load("flagResult"), a: load("flagA"), b: load("flagB") };
+  b.store("i64.store", base, wholeResult(b, kind, cut), at("flagResult"));
+  b.store("i64.store", base, extendedFlag(b, kind, cut.a), at("flagA"));
+  b.store("i64.store", base, extendedFlag(b, kind, cut.b), at("flagB"));
+  b.store("i32.store", base, b.and(kind, CUT.kind), at("flagKind"));
+});
+
 /** Arithmetic flags in EFLAGS (SDM 1 §3.4.3.1). */
 export const CF = 1;
 export const PF = 4;

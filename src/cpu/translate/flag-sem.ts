@@ -4,25 +4,27 @@
 // (isa/flags.ts) only when it is left. What set the flags is known along straight lines, so that a compare and the branch behind it
 // become one comparison.
 //
-//   kind       31        30     29    24 23               0
-//          ┌──────────┬─────────┬────────┬──────────────────┐
-//          │ deferred │ derived │ shift  │ flagKind         │
-//          └──────────┴─────────┴────────┴──────────────────┘
-//
-// shift: 64 - width of result, A and B · derived: the result is A - B (A + B in the class add) and not kept · deferred: CF, OF and AF
-// are still to be worked out from result, A, B and C, in the way whose number stands in place of flagKind
+// flagKind holds then what CUT describes. Deferred: CF, OF and AF are still to be worked out from result, A, B and C, in the way whose number
+// stands in place of flagKind.
 import type { Expr, Routine, Type } from "../ir/types.ts";
-import { getAf, getArithmetic, getCf, getCondition, getOf, KIND, KIND_BIT, setArithmetic } from "../isa/flags.ts";
+import {
+  CUT,
+  extendedFlag,
+  getAf,
+  getArithmetic,
+  getCf,
+  getCondition,
+  getOf,
+  KIND,
+  KIND_BIT,
+  setArithmetic,
+  wholeResult,
+} from "../isa/flags.ts";
 import { lastSerial } from "../ir/fold.ts";
 import { defer, type Deferred } from "./deferred.ts";
-import { endsInJump, KeptSem, type NotInlinable, notInlinable } from "./kept-sem.ts";
+import { endsInJump, KeptSem, type NotInlinable, notInlinable, storeOf } from "./kept-sem.ts";
 import { KEPT_NUMBER, KeptSet, type KeptVariable } from "./kept-variables.ts";
 import { FLAG_SLOTS } from "./state-slots.ts";
-
-const STATE_KIND = 0xff_ffff;
-const SHIFT_AT = 24;
-const DERIVED = 0x4000_0000;
-const DEFERRED = 0x8000_0000 | 0;
 
 /** What set the flags last, on the way here. Values are cut to the width. */
 type KnownFlags =
@@ -186,7 +188,7 @@ export abstract class FlagSem extends KeptSem {
   }
 
   #kind(kind: number, width: number, derived: boolean): number {
-    return kind | ((64 - width) << SHIFT_AT) | (derived ? DERIVED : 0);
+    return kind | ((64 - width) << CUT.shift) | (derived ? CUT.derived : 0);
   }
 
   // ── setting ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,7 +240,7 @@ export abstract class FlagSem extends KeptSem {
       this.#assign(f.result, result);
       const places = [f.a, f.b, f.c] as const;
       others.forEach((e, i) => this.#assign(places[i as 0], e.type === "i32" ? this.extU(e) : e));
-      this.#assign(f.kind, this.i32(this.#kind(number, width, false) | DEFERRED));
+      this.#assign(f.kind, this.i32(this.#kind(number, width, false) | CUT.deferred));
     });
   }
 
@@ -246,9 +248,9 @@ export abstract class FlagSem extends KeptSem {
   #stateKind(): Expr {
     this.settleAllFlags();
     const kind = this.value(this.#variables().kind);
-    if (kind.op === "const" && Number(kind.imm) >= 0) return this.and(kind, STATE_KIND);
+    if (kind.op === "const" && Number(kind.imm) >= 0) return this.and(kind, CUT.kind);
     const result = this.declare("i32");
-    super.set(result, this.and(kind, STATE_KIND));
+    super.set(result, this.and(kind, CUT.kind));
     this.later(() => {
       if (this.#ways.size === 0) return;
       const isDeferred = this.ltS(this.get(this.#variables().kind), 0);
@@ -307,21 +309,38 @@ export abstract class FlagSem extends KeptSem {
 
   /** A kept value as the state has it: sign-extended. */
   #extended(e: Expr): Expr {
-    const kind = this.value(this.#variables().kind);
-    const shift = this.extU(this.and(this.shrU(kind, SHIFT_AT), 63));
-    return this.shrS(this.shl(e, shift), shift);
+    return extendedFlag(this, this.value(this.#variables().kind), e);
   }
 
   #wholeResult(): Expr {
     this.settleAllFlags();
     const f = this.#variables();
-    const [a, b, kind] = [this.value(f.a), this.value(f.b), this.value(f.kind)];
-    const derived = this.select(this.and(kind, KIND.add), this.add(a, b), this.sub(a, b));
-    return this.#extended(this.select(this.and(kind, DERIVED), derived, this.value(f.result)));
+    return wholeResult(this, this.value(f.kind), { result: this.value(f.result), a: this.value(f.a), b: this.value(f.b) });
   }
 
-  /** What the state's slots get when the region is left: by offset. */
-  protected flagState(): readonly { readonly offset: number; readonly e: Expr }[] {
+  /** Stores the flags as another region takes them over; only in a list that is written when the region is complete. */
+  protected storeCutFlags(): void {
+    const f = this.#variables();
+    const cut = (): void => {
+      for (const { v, offset } of this.kept.used) this.storeSlot(storeOf(v), offset, this.get(v));
+    };
+    if (this.#ways.size === 0) cut();
+    else this.if(this.ltS(this.get(f.kind), 0), () => this.storeFlags(), cut);
+  }
+
+  /** Stores the flags as everybody knows them. */
+  protected storeFlags(): void {
+    for (const { offset, e } of this.#flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
+  }
+
+  /** From now on the region's variables are stored wherever flags are: what they hold may be cut. */
+  protected noteFlagsRead(): void {
+    this.#variables();
+    this.kept.dirty.addAll(this.#allFlags);
+  }
+
+  /** What the state's slots get: by offset. */
+  #flagState(): readonly { readonly offset: number; readonly e: Expr }[] {
     const f = this.#variables();
     return [
       { offset: FLAG_SLOTS.result, e: this.#wholeResult() },

@@ -69,11 +69,14 @@ interface Pad {
   readonly flags: readonly FlagConstant[];
 }
 
+/** Whether flags are stored or loaded, and as what: as everybody knows them, or as regions pass them on (isa/flags.ts, CUT). */
+type FlagForm = "none" | "whole" | "cut";
+
 /** A list that stores what is kept, or loads it, filled in when it is known what that is. */
 interface Late {
   readonly body: Stmt[];
   readonly loop: Loop | undefined;
-  readonly withFlags: boolean;
+  readonly flags: FlagForm;
 }
 
 /** A region ready to be emitted. */
@@ -177,15 +180,15 @@ class RegionBuilder extends RegionSem {
     const tail = this.#tail();
     const checks = this.#checks();
     const padded = this.#padded(blocks);
-    for (const { body, loop, withFlags } of this.#spills) body.push(...this.collect(() => this.#spill(loop, withFlags)));
-    for (const { body, loop, withFlags } of this.#reloads) body.push(...this.collect(() => this.#reload(loop, withFlags)));
+    for (const { body, loop, flags } of this.#spills) body.push(...this.collect(() => this.#spill(loop, flags)));
+    for (const { body, loop, flags } of this.#reloads) body.push(...this.collect(() => this.#reload(loop, flags)));
     for (const { body: list, build } of this.#late) list.push(...this.collect(build));
     const exit: Stmt = { k: "block", label: this.#exit, body: padded };
     const leave: Stmt = { k: "block", label: this.#leave, body: [exit, ...tail.target] };
     const done: Stmt = {
       k: "block",
       label: this.#done,
-      body: [...checks, ...this.collect(() => this.#reload(undefined, true)), leave, ...tail.store],
+      body: [...checks, ...this.collect(() => this.#reload(undefined, "cut")), leave, ...tail.store],
     };
     this.append([done]);
     return {
@@ -210,7 +213,7 @@ class RegionBuilder extends RegionSem {
     }
     for (const loop of this.#loops.values()) {
       const out = this.collect(() => {
-        this.#spillHere(loop, false);
+        this.#spillHere(loop, "none");
         this.br(this.#exit);
       });
       list = [{ k: "block", label: loop.exit, body: list }, ...out];
@@ -231,7 +234,7 @@ class RegionBuilder extends RegionSem {
     const merges = this.#structure.children[n]!.filter((c) => this.#structure.isMerge[c]);
     if (!this.#structure.isLoopHeader[n]) return this.#within(n, merges, 0);
     const loop = this.#loopOf(n);
-    if (loop && this.#structure.loop[n] === n) this.#reloadHere(loop, false);
+    if (loop && this.#structure.loop[n] === n) this.#reloadHere(loop, "none");
     const list = this.nested(() => {
       this.forgetValues();
       const isOver = this.ltS(this.get(this.#budget), 0);
@@ -340,7 +343,7 @@ class RegionBuilder extends RegionSem {
 
   #toNode(to: number, delta: number): void {
     const { position, isMerge, loop } = this.#structure;
-    if (loop[to] !== loop[this.#index]) this.#spillHere(this.#loop, false);
+    if (loop[to] !== loop[this.#index]) this.#spillHere(this.#loop, "none");
     if (this.#byNumber.has(to)) {
       this.#setExit(delta, 0);
       this.set(this.#way, this.i32(this.#ways.indexOf(to)));
@@ -378,7 +381,7 @@ class RegionBuilder extends RegionSem {
     for (const likely of (flow.kind === "indirect" && flow.likely) || []) {
       if (this.#graph.at.has(likely)) this.if(this.eq(linear, this.linearOfDelta(likely)), () => this.toDelta(likely));
     }
-    this.#spillHere(this.#loop, false);
+    this.#spillHere(this.#loop, "none");
     if (this.#successors[this.#index]!.includes(ROOT)) this.#toMapped(linear);
     this.set(this.#target, linear);
     this.set(this.#back, this.i32(0));
@@ -440,14 +443,17 @@ class RegionBuilder extends RegionSem {
     const side = this.add(this.#side, this.#mapAt + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     const isSeparate = goesOn && keepsToItself(i.handler);
     if (isSeparate) this.#storeAddress(i);
-    else this.#spillHere(this.#loop, true);
+    else {
+      this.noteFlagsRead();
+      this.#spillHere(this.#loop, "whole");
+    }
     this.storeSlot("i64.store", slot("ripPage"), this.linearOfDelta(i.delta & ~0xfff));
     this.storeSlot("i32.store", slot("currentRecord"), side);
     const next = this.callUnchecked(complete, side, this.base());
     this.forgetUnit();
     const left = this.#block.instructions.length - this.#executed - 1;
     const leave = (): void => {
-      if (isSeparate) this.#spillHere(this.#loop, true);
+      if (isSeparate) this.#spillHere(this.#loop, "whole");
       if (left > 0) this.set(this.#budget, this.add(this.get(this.#budget), left));
       this.#count("regionHandlerExits");
       this.set(this.#next, next);
@@ -463,7 +469,7 @@ class RegionBuilder extends RegionSem {
     this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.#side, SEEN.stale)) : isElsewhere, leave);
     if (isSeparate) return;
     this.forgetValues();
-    this.#reloadHere(this.#loop, true);
+    this.#reloadHere(this.#loop, "whole");
   }
 
   /** Stores the registers that a called instruction finds its operand with. */
@@ -486,12 +492,12 @@ class RegionBuilder extends RegionSem {
   readonly #late: { readonly body: Stmt[]; readonly build: () => void }[] = [];
 
   /** Stores what a loop keeps, and the flags if they are to be. */
-  #spillHere(loop: Loop | undefined, withFlags: boolean): void {
-    if (loop || withFlags) this.#spills.push({ body: this.#laterList(), loop, withFlags });
+  #spillHere(loop: Loop | undefined, flags: FlagForm): void {
+    if (loop || flags !== "none") this.#spills.push({ body: this.#laterList(), loop, flags });
   }
 
-  #reloadHere(loop: Loop | undefined, withFlags: boolean): void {
-    this.#reloads.push({ body: this.#laterList(), loop, withFlags });
+  #reloadHere(loop: Loop | undefined, flags: FlagForm): void {
+    this.#reloads.push({ body: this.#laterList(), loop, flags });
   }
 
   #laterList(): Stmt[] {
@@ -515,7 +521,7 @@ class RegionBuilder extends RegionSem {
       });
     });
     const store = this.collect(() => {
-      this.#spillHere(undefined, true);
+      this.#spillHere(undefined, "cut");
       this.if(this.#isRefused(), () => {
         this.storeSlot("i64.store", slot("ripPage"), this.add(this.#origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
         this.set(this.#next, this.#copy);
@@ -625,20 +631,21 @@ class RegionBuilder extends RegionSem {
     return flat ? this.and(e, this.not(this.loadSlot("i64.load", SEG_BASE + segment * 8))) : e;
   }
 
-  #reload(loop: Loop | undefined, withFlags: boolean): void {
-    const lists = [...(loop?.kept.used ?? []), ...(withFlags ? this.kept.used : [])];
+  #reload(loop: Loop | undefined, flags: FlagForm): void {
+    const lists = [...(loop?.kept.used ?? []), ...(flags === "none" ? [] : this.kept.used)];
     for (const { v, offset } of lists) this.set(v, this.loadSlot(loadOf(v), offset));
-    if (withFlags && this.#knownView === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+    if (flags !== "none" && this.#knownView === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
   }
 
-  #spill(loop: Loop | undefined, withFlags: boolean): void {
+  #spill(loop: Loop | undefined, form: FlagForm): void {
     this.forgetValues();
     for (const { v, offset } of loop?.kept.used ?? []) {
       if (loop?.kept.dirty.has(v)) this.storeSlot(storeOf(v), offset, this.get(v));
     }
     const flags = this.flagVariables;
-    if (!withFlags || !flags || !this.kept.dirty.has(flags.kind)) return;
-    for (const { offset, e } of this.flagState()) this.storeSlot(e.type === "i64" ? "i64.store" : "i32.store", offset, e);
+    if (form === "none" || !flags || !this.kept.dirty.has(flags.kind)) return;
+    if (form === "cut") this.storeCutFlags();
+    else this.storeFlags();
     this.forgetValues();
   }
 }
