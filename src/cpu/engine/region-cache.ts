@@ -102,9 +102,9 @@ export class RegionCache {
     return true;
   }
 
-  /** Whether the region that can be entered there is a wide one. */
-  isWide(host: number, mode: number): boolean {
-    return this.#regions.get(placeOf(host, mode))?.region.plan.isWide ?? false;
+  /** What is said of the region that can be entered there; undefined when there is none. */
+  planAt(host: number, mode: number): RegionPlan | undefined {
+    return this.#regions.get(placeOf(host, mode))?.region.plan;
   }
 
   /**
@@ -122,12 +122,13 @@ export class RegionCache {
   /**
    * Takes a region in, unless its bytes have changed since it was made. → whether it is in force.
    * @param wanted the entry for which it is taken in
-   * @param claims the entries that it takes, unless another region has them already
+   * @param claims the entries that it takes, unless another region has them already; of a region that has just been made, all
    */
-  install(plan: RegionPlan, run: RegionFunction, wanted = 0, claims: readonly number[] = [...plan.entries.keys()]): boolean {
+  install(plan: RegionPlan, run: RegionFunction, wanted = 0, claims?: readonly number[]): boolean {
+    const isNew = claims === undefined;
     const place = plan.entries[wanted];
     if (!place) return false;
-    if (plan.isWide && wanted === 0) this.#makeWay(plan);
+    if (isNew && plan.isWide && wanted === 0) this.#makeWay(plan);
     // What can be entered there already is as good, and may serve other entries.
     if (this.has(place.host, plan.mode)) return true;
     const records = this.#roomFor(sizeOf(plan));
@@ -139,7 +140,7 @@ export class RegionCache {
     this.#h.table.set(number, run);
     this.#h.u8.fill(0, records, sideOf(region));
     this.#h.u8.set(plan.records, sideOf(region));
-    for (const entry of claims) {
+    for (const entry of claims ?? plan.entries.keys()) {
       const key = placeOf(plan.entries[entry]!.host, plan.mode);
       if (!this.#regions.has(key)) this.#regions.set(key, { region, entry });
     }
@@ -153,8 +154,7 @@ export class RegionCache {
   #makeWay({ entries, mode }: RegionPlan): void {
     const keys = entries.map(({ host }) => placeOf(host, mode));
     const region = this.#regions.get(keys[0]!)?.region;
-    if (!region || region.plan.isWide) return;
-    this.#takeEntries(region, keys);
+    if (region) this.#takeEntries(region, keys);
   }
 
   /** A region cannot be entered at these places any more, and is gone if there are no others. */

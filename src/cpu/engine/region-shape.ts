@@ -36,6 +36,8 @@ export interface RegionShape {
   readonly instructions: number;
   /** Whether it also holds what other regions do, and so takes the place of another where it begins. */
   readonly isWide: boolean;
+  /** Whether calls in it may lead where they had not led when it was made: it may be worth making again. */
+  readonly isOpen: boolean;
 }
 
 /**
@@ -68,6 +70,7 @@ export interface RegionPlan {
   readonly records: Uint8Array;
   readonly instructions: number;
   readonly isWide: boolean;
+  readonly isOpen: boolean;
 }
 
 /** Pages that a region may span. */
@@ -106,6 +109,7 @@ export function planOf({ shape, hosts }: PlacedRegion, memory: Uint8Array): Regi
     records: recordsOf(shape, hosts, bytes),
     instructions: shape.instructions,
     isWide: shape.isWide,
+    isOpen: shape.isOpen,
   };
 }
 

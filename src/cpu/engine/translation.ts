@@ -143,6 +143,8 @@ const THRESHOLD_OF_REPLAY = 128;
 const REPLAY_SAMPLES = 1024;
 /** Samples at the entry of a region that make a wide one worth it (a power of two). One in eight is taken there. */
 const WIDE_THRESHOLD = 64;
+/** The same to make a wide one again whose calls may lead elsewhere by now, each time that they have doubled. */
+const AGAIN_THRESHOLD = 256;
 /** Entries of regions at which samples are counted. */
 const MOST_ENTRIES = 0x1_0000;
 /** After that many samples each the stock is asked again: pages that were not there when the code was decoded may be there now. */
@@ -308,7 +310,9 @@ export class Translation {
     const count = (this.#entries.get(key) ?? 0) + 1;
     this.#entries.set(key, count);
     const isTime = count >= WIDE_THRESHOLD && (count & (count - 1)) === 0;
-    if (!isTime || this.#asked.size > 0 || this.regions.isWide(request.host, request.mode)) return undefined;
+    if (!isTime || this.#asked.size > 0) return undefined;
+    const plan = this.regions.planAt(request.host, request.mode);
+    if (plan?.isWide && !(plan.isOpen && count >= AGAIN_THRESHOLD)) return undefined;
     this.#asked.set(key, request);
     return request;
   }

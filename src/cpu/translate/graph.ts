@@ -42,6 +42,8 @@ export interface RegionGraph {
   readonly pages: readonly { readonly pages: number; readonly host: number }[];
   /** Whether nothing is left out because another region holds it, or because it has not run, and nothing leads where it has not led yet. */
   readonly isWide: boolean;
+  /** Whether it calls what it finds in a register or in memory. */
+  readonly isOpen: boolean;
 }
 
 /** Some bytes of code; a range lies in one page. */
@@ -102,6 +104,7 @@ class Discovery {
   #count = 0;
   /** Something is left out because another region holds it, or because it has not run. */
   #isCut = false;
+  #isOpen = false;
 
   constructor(source: CodeSource, decoder: Decoder, rows: RowLookup) {
     this.#source = source;
@@ -195,6 +198,7 @@ class Discovery {
   #noteTargets(i: GuestInstruction, records: readonly number[]): void {
     // It may lead elsewhere later.
     this.#isCut = true;
+    this.#isOpen ||= i.handler.instruction.name === "CALL";
     const pointer = i.ripRelative ? this.#source.pointer(i.delta + i.length + i.displacement) : undefined;
     const seen = new Set([...(pointer === undefined ? [] : [pointer]), ...this.#targetsOf(i, records)]);
     const likely = [...seen].filter((to) => this.#worthwhile({ to, sure: false })).slice(0, MOST_LIKELY);
@@ -294,7 +298,8 @@ class Discovery {
     const targets = [...this.#targets].map((delta) => at.get(delta) ?? 0);
     const others = [...targets, ...order.keys()].filter((n) => n !== 0 && isEntry(drafts[n]!));
     const entries = [...new Set([0, ...others])].slice(0, LIMITS.entries);
-    return { blocks, at, entries, returns, ranges: this.#ranges(blocks), pages, isWide: this.#source.isWide || !this.#isCut };
+    const isWide = this.#source.isWide || !this.#isCut;
+    return { blocks, at, entries, returns, ranges: this.#ranges(blocks), pages, isWide, isOpen: this.#isOpen };
   }
 
   #block(delta: number, at: ReadonlyMap<number, number>): Omit<Block, "successors"> {

@@ -22,6 +22,7 @@ function region(change: Partial<RegionShape> = {}, age = 0): KeptRegion {
     records: new Uint8Array(SEEN.size + 32).fill(5),
     instructions: 4,
     isWide: true,
+    isOpen: false,
     ...change,
   };
   return { shape, body: Uint8Array.of(0, 0x0b), age };

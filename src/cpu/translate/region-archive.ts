@@ -1,7 +1,7 @@
 // Regions as bytes, to be kept. All numbers are little-endian; lists begin with their length (u32), texts are bytes of UTF-8.
 //
 //   ┌────────┬─────────┬───────────┬─────────────────┬──────────────────────────────────────────────────────────────────────┐
-//   │ "NREG" │ version │ imports   │ name, types     │ regions: mode, age, instructions, wide or not, entries and keys, pages, │
+//   │ "NREG" │ version │ imports   │ name, types     │ regions: mode, age, instructions, wide, open, entries, keys, pages,     │
 //   │        │ u32     │           │                 │ ranges, parameters, bytes, records, body                                │
 //   └────────┴─────────┴───────────┴─────────────────┴──────────────────────────────────────────────────────────────────────┘
 //
@@ -32,6 +32,8 @@ const MAGIC = 0x4745_524e;
 const VERSION = 3;
 const TYPES: readonly ValueType[] = ["i32", "i64", "f32", "f64", "v128"];
 const NO_TYPE = 255;
+/** What else is said of a region, in bits. */
+const [WIDE, OPEN] = [1, 2];
 /** Longest lists of one region; longest code, records and function, in bytes. All are far above what the translator makes. */
 const MOST_ITEMS = 0x2000;
 const MOST_CODE = 0x1_0000;
@@ -54,7 +56,7 @@ export function packArchive({ imports, regions }: RegionArchive): Uint8Array {
 }
 
 function packRegion(out: Writer, { shape, body, age }: KeptRegion): void {
-  for (const n of [shape.mode, age, shape.instructions, shape.isWide ? 1 : 0]) out.u32(n);
+  for (const n of [shape.mode, age, shape.instructions, (shape.isWide ? WIDE : 0) | (shape.isOpen ? OPEN : 0)]) out.u32(n);
   for (const list of [shape.entries, shape.keys, shape.pages]) out.list(list, (n) => out.u32(n));
   out.list(shape.ranges, (r) => {
     out.u32(r.delta);
@@ -92,12 +94,13 @@ function typeOf(n: number | undefined): ValueType {
 }
 
 function unpackRegion(from: Reader): KeptRegion {
-  const [mode, age, instructions, isWide] = [from.u32(), from.u32(), from.u32(), from.u32() !== 0];
+  const [mode, age, instructions, bits] = [from.u32(), from.u32(), from.u32(), from.u32()];
   const numbers = (most: number): number[] => from.list(most, () => from.i32());
   const shape: RegionShape = {
     mode,
     instructions,
-    isWide,
+    isWide: (bits & WIDE) !== 0,
+    isOpen: (bits & OPEN) !== 0,
     entries: numbers(MOST_ITEMS),
     keys: numbers(MOST_ITEMS).map((n) => n >>> 0),
     pages: numbers(MOST_PAGES),

@@ -44,6 +44,9 @@ export const SIDE_SIZE: number = 2 * RECORD.size;
 /** What a region has not executed of a block, and why (LEAVE), in one number. */
 const BACK = { instructions: 0xffff, cause: 16 } as const;
 
+/** Bits of the budget that are zero when a call that leads out is left to the interpreter: one time in 32. */
+const NOTED = 0xf8;
+
 /** Statements in one instruction beyond which its handler is called. */
 const MAX_STATEMENTS = 160;
 /** … of the x87, whose ways beside the ordinary one are many. */
@@ -368,6 +371,18 @@ class RegionBuilder extends RegionSem {
   #setExit(delta: number, back: number): void {
     this.set(this.#at, this.i32(delta));
     this.set(this.#back, this.i32(back));
+  }
+
+  /** Now and then the interpreter executes a call that leads out, and notes where to: the region may be made again. */
+  override indirectTarget(ip: Expr): Expr {
+    const target = super.indirectTarget(ip);
+    const { flow } = this.#block;
+    if (this.current.handler.instruction.name !== "CALL" || flow.kind !== "indirect") return target;
+    this.if(this.not(this.and(this.get(this.#budget), NOTED)), () => {
+      const isOther = (flow.likely ?? []).map((delta) => this.ne(target, this.linearOfDelta(delta)));
+      this.atInstruction(isOther.reduce((all, one) => this.and(all, one), this.i32(1)));
+    });
+    return target;
   }
 
   override toLinear(linear: Expr): void {

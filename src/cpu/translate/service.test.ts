@@ -26,6 +26,7 @@ const archiveOf = (...bodies: readonly Uint8Array[]): RegionArchive => ({
       records: new Uint8Array(SEEN.size),
       instructions: 1,
       isWide: false,
+      isOpen: false,
     },
     body,
     age: 0,

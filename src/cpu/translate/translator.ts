@@ -196,6 +196,7 @@ export class RegionTranslator {
       records,
       instructions: sizeOf(graph),
       isWide: graph.isWide,
+      isOpen: graph.isOpen,
     };
     return { shape, hosts };
   }

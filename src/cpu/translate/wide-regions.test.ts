@@ -11,6 +11,10 @@ import { RegionTranslator } from "./translator.ts";
 const RAM = 1 << 20;
 const CODE = 0x1000;
 const FUNCTION = 0x1100;
+const OTHER_FUNCTION = 0x1200;
+/** again: `call edi` · `dec ecx` · `jnz again` · `hlt` */
+const INDIRECT_CALLER = [0xff, 0xd7, 0x49, 0x75, 0xfb, 0xf4];
+const INDIRECT = 0x1300;
 const STACK = 0x9000;
 /** again: `call FUNCTION` · `dec ecx` · `jnz again` · `hlt` */
 const CALLER = [0xe8, 0xfb, 0, 0, 0, 0x49, 0x75, 0xf8, 0xf4];
@@ -37,11 +41,15 @@ class Machine {
   constructor() {
     this.cpu = new Processor({ program: program.interpreter(), memory: this.#memory, host: NO_DEVICES, translator: this.#factory });
     this.#memory.write(CODE, Uint8Array.from(CALLER));
-    this.#memory.write(FUNCTION, Uint8Array.from([...Array<number>(STEPS).fill(0x40), 0xc3]));
+    for (const address of [FUNCTION, OTHER_FUNCTION])
+      this.#memory.write(address, Uint8Array.from([...Array<number>(STEPS).fill(0x40), 0xc3]));
+    this.#memory.write(INDIRECT, Uint8Array.from(INDIRECT_CALLER));
   }
 
-  start(calls: number): void {
-    setFlat(this.cpu.registers, { cr0: 1, halted: 0, rflags: 2, rip: CODE, rsp: STACK, rax: 0, rcx: calls });
+  /** @param through address that is called indirectly, if there is to be one */
+  start(calls: number, through?: number): void {
+    const from = through === undefined ? { rip: CODE } : { rip: INDIRECT, rdi: through };
+    setFlat(this.cpu.registers, { cr0: 1, halted: 0, rflags: 2, rsp: STACK, rax: 0, rcx: calls, ...from });
   }
 
   hostOf(address: number): number {
@@ -49,9 +57,9 @@ class Machine {
   }
 
   /** → how often regions were entered meanwhile */
-  run(calls: number): number {
+  run(calls: number, through?: number): number {
     const before = this.cpu.translated!.entries;
-    this.start(calls);
+    this.start(calls, through);
     expect(this.cpu.run(100_000)).toBe("halt");
     expect(this.cpu.registers.get("rax")).toBe(BigInt(calls * STEPS));
     return this.cpu.translated!.entries - before;
@@ -91,13 +99,24 @@ it("holds a function that another region begins with only if it is wide, and tak
   expect(m.cpu.translation!.regions.size).toBe(2);
 });
 
+it("is made again with what it has called since", () => {
+  const m = new Machine();
+  m.run(5, FUNCTION);
+  m.translate(INDIRECT, true);
+  m.translate(OTHER_FUNCTION);
+  expect(m.run(800, FUNCTION)).toBeLessThan(100);
+  expect(m.run(800, OTHER_FUNCTION)).toBeGreaterThan(800);
+  m.translate(INDIRECT, true);
+  expect(m.run(800, FUNCTION) + m.run(800, OTHER_FUNCTION)).toBeLessThan(100);
+});
+
 it("is asked for where regions are entered again and again, once nothing else is to be translated", () => {
   const m = new Machine();
   m.start(300_000);
   for (let exit = "budget"; exit !== "halt"; exit = m.cpu.run(20_000)) {
     expect(exit).toBe("budget");
     if (m.requests.length > 0) m.answer(m.requests.splice(0));
-    if (m.cpu.translation!.regions.isWide(m.hostOf(CODE), m.cpu.context.get32("mode"))) break;
+    if (m.cpu.translation!.regions.planAt(m.hostOf(CODE), m.cpu.context.get32("mode"))?.isWide) break;
   }
   expect(m.run(100)).toBeLessThan(10);
 });
