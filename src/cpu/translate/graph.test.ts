@@ -54,7 +54,7 @@ function graphOf(scene: Scene): RegionGraph {
     sizeAt: (host) => covered.get(host - PAGE) ?? 0,
     records: (host) => [host],
     ways: ([host]) => ways.get(host! - PAGE) ?? { taken: 0, notTaken: 0 },
-    targets: ([host]) => targets.get(host! - PAGE) ?? [],
+    targets: (host) => targets.get(host - PAGE) ?? [],
     pointer: (delta) => pointers.get(delta),
     deltaOf: (address) => address,
   });

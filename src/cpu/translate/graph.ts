@@ -208,8 +208,8 @@ class Discovery {
   }
 
   /** Where the interpreter saw an indirect branch go. */
-  #targetsOf({ delta }: GuestInstruction, records: readonly number[]): readonly number[] {
-    const targets = this.#source.targets(records).map((distance) => (delta & ~0xfff) + distance);
+  #targetsOf({ delta, host }: GuestInstruction, records: readonly number[]): readonly number[] {
+    const targets = this.#source.targets(host, records).map((distance) => (delta & ~0xfff) + distance);
     return targets.filter((to) => to === (to | 0));
   }
 

@@ -74,7 +74,7 @@ it("remembers in a branch's record where it went, relative to its page", () => {
   const { buffer } = guest.client!.memory;
   const source = new MemorySource(buffer, guest.client!.base, request, new HotPlaces([]));
   const records = source.records(request.host, []);
-  expect(new Set(source.targets(records))).toEqual(new Set([0x100, 0x200]));
+  expect(new Set(source.targets(request.host, records))).toEqual(new Set([0x100, 0x200]));
   expect(source.records(request.host + 1, [])).toEqual([]);
 });
 

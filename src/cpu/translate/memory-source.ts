@@ -9,6 +9,9 @@ import type { CodeSource, WaysGone } from "./source.ts";
 /** Pointers that lead further than that, in bytes, lead to another image, which may lie elsewhere the next time. */
 const FAR = 1 << 24;
 
+/** Places that are remembered for an indirect branch. */
+const MOST_TARGETS = 4;
+
 const pageOf = (host: number): number => host >>> 12;
 
 /** Places that the interpreter often meets. */
@@ -43,6 +46,8 @@ export interface KnownRegions {
   readonly entries: ReadonlySet<number>;
   /** How many instructions they have, by the places where they can be entered. */
   readonly sizes: ReadonlyMap<number, number>;
+  /** Where indirect branches led when regions were made of them, by their host addresses: a record holds three places only. */
+  readonly targets?: Map<number, readonly number[]>;
 }
 
 /** The code around a requested entry. */
@@ -118,7 +123,13 @@ export class MemorySource implements CodeSource {
     return entry === 0 || next.includes(entry) || !isNext(entry) ? next : [...next, entry];
   }
 
-  targets(records: readonly number[]): readonly number[] {
+  targets(host: number, records: readonly number[]): readonly number[] {
+    const all = [...new Set([...this.#noted(records), ...(this.#regions.targets?.get(host) ?? [])])].slice(0, MOST_TARGETS);
+    if (all.length > 0) this.#regions.targets?.set(host, all);
+    return all;
+  }
+
+  #noted(records: readonly number[]): readonly number[] {
     const noted = (r: number): number[] => [RECORD.target, RECORD.imm, RECORD.imm + 4].map((field) => this.#view.getInt32(r + field, true));
     return records.flatMap((r) => noted(ownRecord(this.#view, r))).filter((to) => to !== 0);
   }

@@ -32,8 +32,8 @@ export interface CodeSource {
    * that one.
    */
   records(host: number, before: readonly number[]): readonly number[];
-  /** Where the indirect branch with these records went lately, as distances from its page. */
-  targets(records: readonly number[]): readonly number[];
+  /** Where the indirect branch with these records, at a host address, went lately, as distances from its page; the last first. */
+  targets(host: number, records: readonly number[]): readonly number[];
   /** How often the conditional branch with these records went each way. */
   ways(records: readonly number[]): WaysGone;
   /** Whether the instruction at this host address is often met by the interpreter. */

@@ -69,6 +69,10 @@ export class RegionTranslator {
   readonly #decoder: Decoder;
   /** Instructions of the regions made so far, by the places where they may be entered. */
   readonly #sizes = new Map<number, number>();
+  /** The same of wide regions, by the places where they begin; 0 where another one was made since. */
+  readonly #wide = new Map<number, number>();
+  /** Where indirect branches led, by their host addresses. */
+  readonly #targets = new Map<number, readonly number[]>();
   /** Room for the code of the region that is being emitted. */
   readonly #code = new Code(REGION_BYTES);
 
@@ -139,15 +143,23 @@ export class RegionTranslator {
   ): FoundRegion | undefined {
     const { host, mode } = request;
     if (!isTranslatable(mode) || entries.has(placeOf(host, mode))) return undefined;
-    const source = new MemorySource(buffer, base, request, places, { entries, sizes: this.#sizes });
+    if (this.#targets.size >= MOST_SIZES) this.#targets.clear();
+    const source = new MemorySource(buffer, base, request, places, { entries, sizes: this.#sizes, targets: this.#targets });
     const graph = this.#discover(source, host);
-    return graph && { source, graph };
+    // What was made there last holds as much, and is optimized by now.
+    if (!graph || (request.isWide && this.#wide.get(placeOf(host, mode)) === sizeOf(graph))) return undefined;
+    return { source, graph };
   }
 
   #make({ source, graph }: FoundRegion, { entries }: Surroundings): MadeRegion {
     const { placed, region } = this.#draft(source, graph);
     const { shape, hosts } = placed;
     const body = bodyOf(region, this.library.imports, this.#code);
+    if (this.#wide.size >= MOST_SIZES) this.#wide.clear();
+    this.#wide.set(
+      placeOf(hostIn({ pages: shape.pages, hosts }, shape.entries[0] ?? 0), shape.mode),
+      shape.isWide ? shape.instructions : 0,
+    );
     for (const delta of shape.entries) {
       const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), shape.mode);
       entries.add(place);
