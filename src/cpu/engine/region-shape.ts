@@ -1,5 +1,5 @@
-// A region apart from the place where it was found: its code holds no address, so that it serves wherever the same bytes lie in the
-// same order. Deltas are linear addresses relative to the region's origin, the beginning of a page.
+// A region apart from the place where it was found: its code holds no address but that of the processor's state, so that it serves wherever
+// the same bytes lie in the same order. Deltas are linear addresses relative to the region's origin, the beginning of a page.
 import type { FunctionType } from "../../wasm/module-builder.ts";
 import { MODE } from "../state.ts";
 import { INTERNAL_HANDLERS, RECORD } from "./layout.ts";
