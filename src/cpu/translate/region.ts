@@ -17,13 +17,12 @@
 import { hostFunction } from "../ir/builder.ts";
 import type { Body, Expr, HostFunction, Label, Stmt, Variable } from "../ir/types.ts";
 import { children } from "../ir/liveness.ts";
-import { ENTRY_USED, JUMP_CACHE, RECORD } from "../engine/layout.ts";
-import { codePage, enter, jumpSlot } from "../engine/lookup.ts";
+import { JUMP_CACHE, RECORD } from "../engine/layout.ts";
+import { enter, jumpSlot } from "../engine/lookup.ts";
 import { SEEN } from "../engine/region-shape.ts";
 import type { Operands } from "../isa/instruction.ts";
 import type { World } from "../isa/sem.ts";
-import { SEG } from "../isa/sem.ts";
-import { at as slot, RIP_PAGE, SEG_BASE, ZERO } from "../state.ts";
+import { at as slot, RIP_PAGE, ZERO } from "../state.ts";
 import { isCalledByChoice, keepsToItself, mayWrite } from "./called.ts";
 import type { Block, RegionGraph } from "./graph.ts";
 import type { GuestInstruction } from "./guest-instruction.ts";
@@ -31,7 +30,8 @@ import type { FlagConstant } from "./flag-sem.ts";
 import { loadOf, notInlinable, storeOf } from "./kept-sem.ts";
 import { KeptVariables } from "./kept-variables.ts";
 import { type InstructionPart, NO_PARAMETERS, type RegionParameters } from "./parameters.ts";
-import { LEAVE, type LeaveCause, RegionSem, type StatePlace } from "./region-sem.ts";
+import { EntrySem } from "./region-entry.ts";
+import { LEAVE, type LeaveCause, type RegionSem, type StatePlace } from "./region-sem.ts";
 import { type IndirectMap, nodeOf, ROOT, throughRoot } from "./rooted-flow.ts";
 import { structure, type Structure } from "./structure.ts";
 
@@ -100,7 +100,7 @@ export function buildRegion(graph: RegionGraph, world: World, place: StatePlace,
   return new RegionBuilder(graph, world, place, parameters).build();
 }
 
-class RegionBuilder extends RegionSem {
+class RegionBuilder extends EntrySem {
   readonly #graph: RegionGraph;
   readonly #parameters: RegionParameters;
   /** Nodes that the root leads to, in the order of their numbers. */
@@ -113,25 +113,18 @@ class RegionBuilder extends RegionSem {
   readonly #structure: Structure;
   readonly #forward: readonly Label[];
   readonly #again: readonly Label[];
-  readonly #done: Label = { kind: "block" };
   readonly #leave: Label = { kind: "block" };
   readonly #exit: Label = { kind: "block" };
-  readonly #next: Variable;
   readonly #budget: Variable;
   /** Delta at which execution goes on, and what was not executed of the block (BACK). */
   readonly #at: Variable;
   readonly #back: Variable;
   readonly #target: Variable;
   readonly #view: Variable;
-  readonly #knownView: number | undefined;
   /** Where the root leads, by number. */
   readonly #way: Variable;
   /** Delta at which the region was entered. */
   readonly #entry: Variable;
-  readonly #origin: Expr;
-  /** The copy of the entry's record; the map, with the records of called instructions behind it. */
-  readonly #copy: Expr;
-  readonly #side: Expr;
   readonly #called: GuestInstruction[] = [];
   readonly #reasons: string[] = [];
   readonly #spills: Late[] = [];
@@ -144,8 +137,7 @@ class RegionBuilder extends RegionSem {
   #executed = 0;
 
   constructor(graph: RegionGraph, world: World, place: StatePlace, parameters: RegionParameters) {
-    super(world, place);
-    this.#knownView = place.view;
+    super(world, place, graph.pages);
     this.#graph = graph;
     this.#parameters = parameters;
     const flow = throughRoot(graph);
@@ -156,7 +148,6 @@ class RegionBuilder extends RegionSem {
     this.#structure = structure(this.#successors, [0, ...graph.blocks.map((b) => b.instructions.length)], MOST_IN_LOOP);
     this.#forward = this.#successors.map(() => ({ kind: "block" }) as const);
     this.#again = this.#successors.map(() => ({ kind: "loop" }) as const);
-    this.#next = { type: "i32", index: 0 };
     this.#budget = { type: "i32", index: 2 };
     this.#at = this.declare("i32", "at");
     this.#back = this.declare("i32", "back");
@@ -164,13 +155,8 @@ class RegionBuilder extends RegionSem {
     this.#view = this.declare("i32", "view");
     this.#way = this.declare("i32", "way");
     this.#entry = this.declare("i32", "entry");
-    const record = this.get(this.#next);
-    this.#copy = super.load("i32.load", record, RECORD.target);
-    this.#side = super.load("i32.load", record, RECORD.disp);
-    const page = super.load("i32.load", record, RECORD.imm + 4);
-    this.#origin = this.sub(this.loadSlot("i64.load", slot("ripPage")), this.extS(page));
-    this.set(this.#way, super.load("i32.load8_u", record, RECORD.a));
-    this.set(this.#entry, this.add(page, super.load("i32.load16_u", record, RECORD.offset)));
+    this.set(this.#way, super.load("i32.load8_u", this.entryRecord, RECORD.a));
+    this.set(this.#entry, this.add(this.page, super.load("i32.load16_u", this.entryRecord, RECORD.offset)));
     this.set(this.#at, this.get(this.#entry));
     this.set(this.#back, this.i32(0));
   }
@@ -181,7 +167,7 @@ class RegionBuilder extends RegionSem {
       this.#tree(ROOT);
     });
     const tail = this.#tail();
-    const checks = this.#checks();
+    const checks = this.checks();
     const padded = this.#padded(blocks);
     for (const { body, loop, flags } of this.#spills) body.push(...this.collect(() => this.#spill(loop, flags)));
     for (const { body, loop, flags } of this.#reloads) body.push(...this.collect(() => this.#reload(loop, flags)));
@@ -190,13 +176,13 @@ class RegionBuilder extends RegionSem {
     const leave: Stmt = { k: "block", label: this.#leave, body: [exit, ...tail.target] };
     const done: Stmt = {
       k: "block",
-      label: this.#done,
+      label: this.done,
       body: [...checks, ...this.collect(() => this.#reload(undefined, "cut")), leave, ...tail.store],
     };
     this.append([done]);
     return {
       body: this.finish(),
-      results: [this.#next, this.#budget],
+      results: [this.nextRecord, this.#budget],
       called: this.#called,
       reasons: this.#reasons,
       map: this.#map.bytes,
@@ -410,7 +396,7 @@ class RegionBuilder extends RegionSem {
     const at = this.sub(linear, this.linearOfDelta(from));
     this.if(this.ltU(at, BigInt(bytes.length)), () => {
       const offset = this.wrap(at);
-      const number = this.load("i32.load8_u", this.add(this.#side, offset), this.#mapAt);
+      const number = this.load("i32.load8_u", this.add(this.side, offset), this.#mapAt);
       this.if(number, () => {
         this.set(this.#way, this.sub(number, 1));
         this.set(this.#at, this.add(offset, from));
@@ -432,12 +418,8 @@ class RegionBuilder extends RegionSem {
 
   // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  protected override linearOfDelta(delta: number): Expr {
-    return this.add(this.#origin, BigInt(delta));
-  }
-
   override view(): Expr {
-    return this.#knownView === undefined ? this.get(this.#view) : this.i32(this.#knownView);
+    return this.knownView === undefined ? this.get(this.#view) : this.i32(this.knownView);
   }
 
   get #mapAt(): number {
@@ -446,7 +428,7 @@ class RegionBuilder extends RegionSem {
 
   protected override parameter(part: InstructionPart): Expr | undefined {
     const n = this.#parameters.slotOf(this.current, part);
-    return n === undefined ? undefined : super.load("i64.load", this.#side, SEEN.size + n);
+    return n === undefined ? undefined : super.load("i64.load", this.side, SEEN.size + n);
   }
 
   // ── complete handlers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -455,7 +437,7 @@ class RegionBuilder extends RegionSem {
   #callHandler(i: GuestInstruction, goesOn: boolean, why: string): void {
     this.settleAllFlags();
     this.#reasons.push(why);
-    const side = this.add(this.#side, this.#mapAt + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
+    const side = this.add(this.side, this.#mapAt + this.#map.bytes.length + SIDE_SIZE * (this.#called.push(i) - 1));
     const isSeparate = goesOn && keepsToItself(i.handler);
     if (isSeparate) this.#storeAddress(i);
     else {
@@ -470,9 +452,9 @@ class RegionBuilder extends RegionSem {
     const leave = (): void => {
       if (isSeparate) this.#spillHere(this.#loop, "whole");
       if (left > 0) this.set(this.#budget, this.add(this.get(this.#budget), left));
-      this.#count("regionHandlerExits");
-      this.set(this.#next, next);
-      this.br(this.#done);
+      this.count("regionHandlerExits");
+      this.set(this.nextRecord, next);
+      this.br(this.done);
     };
     if (!goesOn) {
       leave();
@@ -480,8 +462,8 @@ class RegionBuilder extends RegionSem {
     }
     const interrupted = this.ne(this.loadSlot("i32.load", slot("attention")), 0);
     const goneOn = this.or(this.ne(next, this.add(side, RECORD.size)), interrupted);
-    const isElsewhere = isSeparate || this.#knownView === undefined ? goneOn : this.or(goneOn, this.#isOtherView(this.#knownView));
-    this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.#side, SEEN.stale)) : isElsewhere, leave);
+    const isElsewhere = isSeparate || this.knownView === undefined ? goneOn : this.or(goneOn, this.isOtherView(this.knownView));
+    this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.side, SEEN.stale)) : isElsewhere, leave);
     if (isSeparate) return;
     this.forgetValues();
     this.#reloadHere(this.#loop, "whole");
@@ -525,22 +507,22 @@ class RegionBuilder extends RegionSem {
 
   #tail(): { target: Stmt[]; store: Stmt[] } {
     const target = this.collect(() => {
-      this.set(this.#target, this.add(this.#origin, this.extS(this.get(this.#at))));
+      this.set(this.#target, this.add(this.origin, this.extS(this.get(this.#at))));
       this.if(this.get(this.#back), () => {
         this.set(this.#budget, this.add(this.get(this.#budget), this.and(this.get(this.#back), BACK.instructions)));
         this.if(
           this.shrU(this.get(this.#back), BACK.cause),
-          () => this.#count("regionInstructionExits"),
-          () => this.#count("regionMemoryExits"),
+          () => this.count("regionInstructionExits"),
+          () => this.count("regionMemoryExits"),
         );
       });
     });
     const store = this.collect(() => {
       this.#spillHere(undefined, "cut");
       this.if(this.#isRefused(), () => {
-        this.storeSlot("i64.store", slot("ripPage"), this.add(this.#origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
-        this.set(this.#next, this.#copy);
-        this.br(this.#done);
+        this.storeSlot("i64.store", slot("ripPage"), this.add(this.origin, this.extS(this.and(this.get(this.#entry), ~0xfff))));
+        this.set(this.nextRecord, this.entryCopy);
+        this.br(this.done);
       });
       const target = this.get(this.#target);
       const linear = this.long ? target : this.zext(target, 32);
@@ -549,16 +531,12 @@ class RegionBuilder extends RegionSem {
       const key = this.xor(linear, this.loadSlot("i64.load", slot("jumpTag")));
       this.if(this.eq(this.load("i64.load", entry, JUMP_CACHE), key), () => {
         this.storeSlot("i64.store", slot("ripPage"), this.and(linear, ~0xfffn));
-        this.set(this.#next, this.load("i32.load", entry, JUMP_CACHE + 8));
-        this.br(this.#done);
+        this.set(this.nextRecord, this.load("i32.load", entry, JUMP_CACHE + 8));
+        this.br(this.done);
       });
-      this.set(this.#next, this.callUnchecked(enter, this.base(), linear));
+      this.set(this.nextRecord, this.callUnchecked(enter, this.base(), linear));
     });
     return { target, store };
-  }
-
-  #count(name: "regionMemoryExits" | "regionInstructionExits" | "regionHandlerExits" | "regionRefusals"): void {
-    this.storeSlot("i64.store", slot(name), this.add(this.loadSlot("i64.load", slot(name)), 1n));
   }
 
   /** The entry's own instruction is one that the region could not execute: its copy can, and entering again would not. */
@@ -567,89 +545,10 @@ class RegionBuilder extends RegionSem {
     return this.and(isEntry, this.ne(this.get(this.#back), 0));
   }
 
-  /** Leaves to the entry's copy unless everything is as it was when the region was made. */
-  #checks(): Stmt[] {
-    return this.collect(() => {
-      this.store("i32.store8", this.#copy, this.i32(1), RECORD.size + ENTRY_USED);
-      this.set(this.#next, this.#copy);
-      if (this.#knownView !== undefined) this.if(this.#isOtherView(this.#knownView), () => this.#refuseOften());
-      this.#checkPages();
-      const { flat, unlimited } = this.segments;
-      const limited = [
-        ...Array.from(flat, (segment) => this.not(this.#isUnlimited(segment, true))),
-        ...Array.from(unlimited, (segment) => this.not(this.#isUnlimited(segment, false))),
-      ];
-      this.#refuseIf(limited);
-    });
-  }
-
-  /** To the entry's copy when one of these holds. */
-  #refuseIf(conditions: readonly Expr[]): void {
-    if (conditions.length === 0) return;
-    const any = conditions.reduce((all, one) => this.or(all, one));
-    this.if(any, () => this.#refuse());
-  }
-
-  #isOtherView(view: number): Expr {
-    return this.ne(this.loadSlot("i32.load", slot("tlbView")), view);
-  }
-
-  /** To the entry's copy; when that happens again and again, the region is of no use there. */
-  #refuseOften(): void {
-    this.store("i32.store", this.#side, this.add(this.load("i32.load", this.#side, SEEN.refusals), 1), SEEN.refusals);
-    this.#refuse();
-  }
-
-  #refuse(): void {
-    this.#count("regionRefusals");
-    this.br(this.#done);
-  }
-
-  /** As long as the jump cache holds what it held, its addresses lead where they led. */
-  #checkPages(): void {
-    const { pages } = this.#graph;
-    // The entry's own page is where its record was decoded.
-    if (pages.length < 2) return;
-    const tag = this.loadSlot("i64.load", slot("jumpTag"));
-    const seen = (offset: number): Expr => this.load("i64.load", this.#side, offset);
-    const isKnown = this.and(this.eq(seen(SEEN.tag), tag), this.eq(seen(SEEN.origin), this.#origin));
-    this.if(this.not(isKnown), () => {
-      const here: Label = { kind: "block" };
-      const elsewhere: Label = { kind: "block" };
-      const looked = this.nested(() => {
-        for (const [n, { pages: distance }] of pages.entries()) this.br(elsewhere, this.#isElsewhere(distance, n));
-        this.store("i32.store", this.#side, this.i32(0), SEEN.refusals);
-        this.store("i64.store", this.#side, tag, SEEN.tag);
-        this.store("i64.store", this.#side, this.#origin, SEEN.origin);
-        this.br(here);
-      });
-      const refused = this.nested(() => {
-        this.append([{ k: "block", label: elsewhere, body: looked }]);
-        this.#refuseOften();
-      });
-      this.append([{ k: "block", label: here, body: refused }]);
-    });
-  }
-
-  #isElsewhere(pages: number, n: number): Expr {
-    const linear = this.linearOfDelta(pages << 12);
-    const wrapped = this.long ? linear : this.zext(linear, 32);
-    const host = this.load("i32.load", this.#side, SEEN.hosts + 4 * n);
-    return this.ne(this.callDirectly(codePage, this.base(), wrapped), host);
-  }
-
-  /** Present, expand-up, writable data (code: any) without limit (SDM 3A §3.4.5.1), and, when asked, from address 0 on. */
-  #isUnlimited(segment: number, flat: boolean): Expr {
-    const part = (name: "esLimit" | "esAccess"): Expr => this.loadSlot("i32.load", slot(name) + segment * 4);
-    let e = this.eq(part("esLimit"), -1);
-    if (segment !== SEG.cs) e = this.and(e, this.eq(this.and(part("esAccess"), 0x8e), 0x82));
-    return flat ? this.and(e, this.not(this.loadSlot("i64.load", SEG_BASE + segment * 8))) : e;
-  }
-
   #reload(loop: Loop | undefined, flags: FlagForm): void {
     const lists = [...(loop?.kept.used ?? []), ...(flags === "none" ? [] : this.kept.used)];
     for (const { v, offset } of lists) this.set(v, this.loadSlot(loadOf(v), offset));
-    if (flags !== "none" && this.#knownView === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+    if (flags !== "none" && this.knownView === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
   }
 
   #spill(loop: Loop | undefined, form: FlagForm): void {
