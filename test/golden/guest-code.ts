@@ -1,5 +1,6 @@
 // Hand-written guest code as the translator sees code of a machine.
 import { VIEW } from "../../src/cpu/engine/layout.ts";
+import { CPU_BASE } from "../../src/cpu/engine/processor.ts";
 import { MODE } from "../../src/cpu/state.ts";
 import type { CodeSource, WaysGone } from "../../src/cpu/translate/source.ts";
 
@@ -13,7 +14,7 @@ export class GuestCode implements CodeSource {
   /** Host address of the first page. */
   static readonly host = 0x20_0000;
   /** Host address of the processor's state. */
-  static readonly state = 0x1_0000;
+  static readonly state = CPU_BASE;
   /** LOCK prefixes without an end: nothing can be decoded there, whatever the mode. */
   static readonly nothing = 0xf0;
   readonly mode: number;

@@ -16,7 +16,7 @@ import { children } from "../ir/liveness.ts";
 import { HOST_FUNCTIONS } from "../host-calls.ts";
 import { buildHandler, type Handler, type HandlerSet } from "../isa/handlers.ts";
 import { at, EXIT, type StateName, ZERO } from "../state.ts";
-import { CUT, settleFlags } from "../isa/flags.ts";
+import { CUT, makeFlagsWhole } from "../isa/flags.ts";
 import { attend, resume, settle } from "./boundary.ts";
 import { HotSem, type HotShape } from "./hot.ts";
 import { internalHandlers } from "./internal.ts";
@@ -364,7 +364,7 @@ class RunLoop {
     c.localGet(LOCAL.next).localSet(LOCAL.record).br(1);
     c.end().end();
     this.#load("flagKind").i32(CUT.shift).op("i32.shr_u").if();
-    this.#call(settleFlags, LOCAL.base);
+    this.#call(makeFlagsWhole, LOCAL.base);
     c.end();
     this.#behindRegions();
   }

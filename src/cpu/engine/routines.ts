@@ -1,6 +1,6 @@
 // The routines that TypeScript calls by name (engine-calls.ts) and a few for tests; the module exports these and all that they use.
 import type { Routine } from "../ir/types.ts";
-import { getArithmetic, setArithmetic, settleFlags } from "../isa/flags.ts";
+import { getArithmetic, makeFlagsWhole, setArithmetic } from "../isa/flags.ts";
 import { load128, LOADS, probeWrite, store128, STORES, translate } from "../mmu/access.ts";
 import { flushLocal, flushPage, flushTlb, newGeneration, refreshMode, updateAttention } from "../mmu/mode.ts";
 import { physicalToHost } from "../mmu/walk.ts";
@@ -32,7 +32,7 @@ export const ENGINE_ROUTINES: readonly Routine[] = [
   flushPage,
   getArithmetic,
   setArithmetic,
-  settleFlags,
+  makeFlagsWhole,
   deliverLongFault,
   deliverProtectedEvent,
 ];

@@ -26,7 +26,7 @@ export const KIND = { subtract: 0, add: 1, explicit: 2, mask: 3 } as const;
 export const KIND_BIT = { sfFlip: 2, pfFlip: 3, cf: 8, af: 12, of: 19 } as const;
 
 /**
- * From one region to the next flags pass as regions keep them, cut to their width; `settleFlags` makes of it what everybody else knows. In
+ * From one region to the next flags pass as regions keep them, cut to their width; `makeFlagsWhole` makes of it what everybody else knows. In
  * flagKind stands then above the bits that are described here:
  *
  *      31        30     29    24 23               0
@@ -55,7 +55,7 @@ export function wholeResult(
 }
 
 /** Flags as a region left them become what everybody knows. */
-export const settleFlags: Routine = routine("flag.settle", ["i32"], undefined, (b, base) => {
+export const makeFlagsWhole: Routine = routine("flag.settle", ["i32"], undefined, (b, base) => {
   const kind = b.load("i32.load", base, at("flagKind"));
   const load = (name: "flagResult" | "flagA" | "flagB"): Expr => b.load("i64.load", base, at(name));
   const cut = { result: load("flagResult"), a: load("flagA"), b: load("flagB") };

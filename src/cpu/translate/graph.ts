@@ -62,7 +62,7 @@ export const LIMITS: { readonly instructions: number; readonly blocks: number; r
 /** Bytes of the longest instruction (SDM 2A §2.3.11). */
 const LONGEST = 15;
 /** Targets that an indirect branch is followed to. */
-const MOST_LIKELY = 4;
+export const MOST_LIKELY = 4;
 /** Pointers of a table that a jump goes through that are looked at. */
 const LONGEST_TABLE = 64;
 /** A region of so many instructions may be part of another one. */

@@ -4,13 +4,11 @@ import { RECORD, TLB, VIEW, WAYS_GONE } from "../engine/layout.ts";
 import { hostOfPlace, isEntry, isInternal, modeOfPlace, ownRecord, placeOf, recordAt } from "../engine/place.ts";
 import type { RegionRequest } from "../engine/translation.ts";
 import { MODE } from "../state.ts";
+import { MOST_LIKELY } from "./graph.ts";
 import type { CodeSource, WaysGone } from "./source.ts";
 
 /** Pointers that lead further than that, in bytes, lead to another image, which may lie elsewhere the next time. */
 const FAR = 1 << 24;
-
-/** Places that are remembered for an indirect branch. */
-const MOST_TARGETS = 4;
 
 const pageOf = (host: number): number => host >>> 12;
 
@@ -124,7 +122,7 @@ export class MemorySource implements CodeSource {
   }
 
   targets(host: number, records: readonly number[]): readonly number[] {
-    const all = [...new Set([...this.#noted(records), ...(this.#regions.targets?.get(host) ?? [])])].slice(0, MOST_TARGETS);
+    const all = [...new Set([...this.#noted(records), ...(this.#regions.targets?.get(host) ?? [])])].slice(0, MOST_LIKELY);
     if (all.length > 0) this.#regions.targets?.set(host, all);
     return all;
   }

@@ -12,8 +12,6 @@ import { RegionSem, type StatePlace } from "./region-sem.ts";
 /** RegionSem with a region's entry. */
 export abstract class EntrySem extends RegionSem {
   readonly #pages: RegionGraph["pages"];
-  /** The view of the region's accesses, if it is always the same. */
-  protected readonly knownView: number | undefined;
   /** The region's end; `nextRecord` is the result. */
   protected readonly done: Label = { kind: "block" };
   protected readonly nextRecord: Variable = { type: "i32", index: 0 };
@@ -28,7 +26,6 @@ export abstract class EntrySem extends RegionSem {
   constructor(world: World, place: StatePlace, pages: RegionGraph["pages"]) {
     super(world, place);
     this.#pages = pages;
-    this.knownView = place.view;
     this.entryRecord = this.get(this.nextRecord);
     this.entryCopy = super.load("i32.load", this.entryRecord, RECORD.target);
     this.side = super.load("i32.load", this.entryRecord, RECORD.disp);
@@ -50,7 +47,7 @@ export abstract class EntrySem extends RegionSem {
     return this.collect(() => {
       this.store("i32.store8", this.entryCopy, this.i32(1), RECORD.size + ENTRY_USED);
       this.set(this.nextRecord, this.entryCopy);
-      if (this.knownView !== undefined) this.if(this.isOtherView(this.knownView), () => this.#refuseOften());
+      if (this.place.view !== undefined) this.if(this.isOtherView(this.place.view), () => this.#refuseOften());
       this.#checkPages();
       const { flat, unlimited } = this.segments;
       const limited = [

@@ -59,11 +59,11 @@ export abstract class RegionSem extends X87Sem implements RegionExits {
   readonly #hosts = new Map<Expr, Expr>();
   readonly #direct = new Map<Expr, number>();
 
-  readonly #place: StatePlace;
+  protected readonly place: StatePlace;
 
   constructor(world: World, place: StatePlace) {
     super(world, place.base);
-    this.#place = place;
+    this.place = place;
   }
 
   abstract override atInstruction(c?: Expr, cause?: LeaveCause): void;
@@ -181,7 +181,7 @@ export abstract class RegionSem extends X87Sem implements RegionExits {
   #host(linear: Expr, bytes: number, tag: number): Expr {
     const known = this.#hosts.get(linear);
     if (known) return known;
-    const { view } = this.#place;
+    const { view } = this.place;
     const [entry, from] = view === undefined ? [entryOf(this, this.view(), linear), 0] : [entryInView(this, linear), view];
     const x = this.xor(linear, super.load("i64.load", entry, from + tag));
     this.atInstruction(this.gtU(x, BigInt(4096 - bytes)), LEAVE.memory);

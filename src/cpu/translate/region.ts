@@ -419,7 +419,7 @@ class RegionBuilder extends EntrySem {
   // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   override view(): Expr {
-    return this.knownView === undefined ? this.get(this.#view) : this.i32(this.knownView);
+    return this.place.view === undefined ? this.get(this.#view) : this.i32(this.place.view);
   }
 
   get #mapAt(): number {
@@ -462,7 +462,7 @@ class RegionBuilder extends EntrySem {
     }
     const interrupted = this.ne(this.loadSlot("i32.load", slot("attention")), 0);
     const goneOn = this.or(this.ne(next, this.add(side, RECORD.size)), interrupted);
-    const isElsewhere = isSeparate || this.knownView === undefined ? goneOn : this.or(goneOn, this.isOtherView(this.knownView));
+    const isElsewhere = isSeparate || this.place.view === undefined ? goneOn : this.or(goneOn, this.isOtherView(this.place.view));
     this.if(mayWrite(i.handler) ? this.or(isElsewhere, this.load("i32.load", this.side, SEEN.stale)) : isElsewhere, leave);
     if (isSeparate) return;
     this.forgetValues();
@@ -548,7 +548,7 @@ class RegionBuilder extends EntrySem {
   #reload(loop: Loop | undefined, flags: FlagForm): void {
     const lists = [...(loop?.kept.used ?? []), ...(flags === "none" ? [] : this.kept.used)];
     for (const { v, offset } of lists) this.set(v, this.loadSlot(loadOf(v), offset));
-    if (flags !== "none" && this.knownView === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
+    if (flags !== "none" && this.place.view === undefined) this.set(this.#view, this.loadSlot("i32.load", slot("tlbView")));
   }
 
   #spill(loop: Loop | undefined, form: FlagForm): void {

@@ -155,13 +155,10 @@ export class RegionTranslator {
     const { placed, region } = this.#draft(source, graph);
     const { shape, hosts } = placed;
     const body = bodyOf(region, this.library.imports, this.#code);
+    const at = shape.entries.map((delta) => placeOf(hostIn({ pages: shape.pages, hosts }, delta), shape.mode));
     if (this.#wide.size >= MOST_SIZES) this.#wide.clear();
-    this.#wide.set(
-      placeOf(hostIn({ pages: shape.pages, hosts }, shape.entries[0] ?? 0), shape.mode),
-      shape.isWide ? shape.instructions : 0,
-    );
-    for (const delta of shape.entries) {
-      const place = placeOf(hostIn({ pages: shape.pages, hosts }, delta), shape.mode);
+    this.#wide.set(at[0]!, shape.isWide ? shape.instructions : 0);
+    for (const place of at) {
       entries.add(place);
       if (!this.#sizes.has(place) && this.#sizes.size < MOST_SIZES) this.#sizes.set(place, shape.instructions);
     }
